@@ -1,0 +1,54 @@
+// Package gemm is the portable matrix product of the CPU device: blocked, packed and register-tiled, in plain Go.
+//
+// It owns the cutting of a product into tasks ([Plan]), the packing of operands ([Packer], [Strided]), the micro-kernel, and the
+// hand-over of finished tiles ([Epilogue]). It starts no goroutine and keeps no memory: the caller's workers claim tasks and
+// bring the scratch. It imports only the standard library.
+//
+// A caller makes a [Product] and has all its Pack tasks done, if there are any, then all its Run tasks:
+//
+//	plan, err := gemm.NewPlan(m, n, k)
+//	g := &gemm.Product[float32]{Plan: plan, A: a, B: b, C: c, LDC: n} // a, b: *gemm.Strided or a generated packer
+//	err = g.Check()
+//	shared, scratch := make([]float32, plan.SharedLen()), make([]float32, plan.ScratchLen())
+//	for i := range plan.PackTasks() {
+//		g.Pack(i, shared)
+//	}
+//	for i := range plan.Tasks() {
+//		g.Run(i, shared, scratch) // one scratch per worker
+//	}
+//
+// # Order of summation
+//
+// C[i,j] is the sequential sum s = +0; s = round(s + round(A[i,k]*B[k,j])) for k = 0, 1, ..., K-1. No product is contracted
+// into its add and K is never split between partial sums: blocks of steps go on from the sum of the block before. The bits
+// therefore depend on K and the operands alone, not on M, N, layout, tiling, task order, worker count or architecture (the
+// payload of a NaN excepted).
+//
+// # Speed
+//
+// Go compiles float arithmetic to scalar instructions. Of the tiles 2x4, 4x2, 3x3, 2x5, 1x8 and 1x12, with 1 to 8 steps unrolled,
+// 4x2 and 2x4 were the fastest; 2x6, 3x4 and 4x3 spill and run at 0.6 of their rate. For 4x2, 16 steps gain 4 %, 24 and 32 lose
+// it again. A step takes 25 instructions for 8 multiply-adds; 24 is the least, because a scalar SSE multiply overwrites an
+// operand. On the machine measured (Zen 4, 6 instructions a cycle) the loop runs at about 0.9 of two multiply-adds a cycle.
+//
+// Rates relative to gonum's Sgemm and Dgemm, whose inner loops are SSE assembly, in one process (BenchmarkSgemm,
+// BenchmarkDgemm; m, n, k; NN, NT, TN):
+//
+//	float32          1 worker          2 workers
+//	128,128,128      0.86 0.76 0.82    1.14 1.12 1.7
+//	256,256,256      0.90 0.86 0.95    0.96 0.95 1.5
+//	512,512,512      0.93 0.86 0.97    0.96 0.88 1.5
+//	1024,1024,1024   0.94 0.85 1.00    0.94 0.88 1.6
+//	128,512,784      0.78 0.82 0.95    0.91 0.85 1.4
+//	128,256,512      0.96 0.84 0.95    0.95 1.01 1.5
+//	128,10,256       2.6  0.53 2.7     5.2  1.03 5.3
+//	512,784,128      0.94 0.80 0.89    1.01 0.81 0.93
+//	256,512,128      0.91 0.79 0.95    0.99 0.85 1.5
+//	1,512,784        0.76 0.93 0.85    1.2  1.5  1.3
+//	64,64,10         0.52 1.8  0.50    0.53 1.8  0.50
+//	33,31,17         0.93 1.4  0.88    0.89 1.3  0.82
+//
+// These are medians of five short runs on shared cores; single ratios move by 0.05, with two workers by more.
+// In float64 every ratio measured with one worker is above 1, 1.3 to 1.6 from 128,128,128 up. The weak case, 128,10,256 NT, is where
+// gonum runs at 19.6 GFLOP/s from the first-level cache: more than the 14.3 that scalar instructions can reach there.
+package gemm
