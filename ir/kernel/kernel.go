@@ -136,7 +136,14 @@ type Program struct {
 	Buffers   []Buffer
 	Launches  []Launch
 	ArenaSize int64 // bytes
+	// Updates are assignments that the memory plan has yet to turn into writes
+	// of the variables; it leaves none.
+	Updates []Update
 }
+
+// An Update makes the value of one buffer, as it is at the end of the program,
+// the next value of a variable.
+type Update struct{ Variable, Value int }
 
 // Of returns the numbers of the buffers of the given kind in order. Inputs and
 // variables are passed to [device.Executable] in this order, inputs first.
