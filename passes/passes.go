@@ -27,6 +27,8 @@ type Config struct {
 	// Log gets the passes' times when Time is set.
 	Log  io.Writer
 	Time bool
+
+	fusion *fusion // from the fuse pass to lowering
 }
 
 // A Pass is one step over a graph or a program.

@@ -16,11 +16,24 @@ type Builder struct {
 	domain []*Domain
 	prefer []*Domain
 	splits map[splitKey][]int
+	// Sites holds the keys given to [Builder.Site], by site number.
+	Sites []any
 }
 
 // NewBuilder returns an empty builder.
 func NewBuilder() *Builder {
 	return &Builder{table: map[uint64][]*Expr{}, splits: map[splitKey][]int{}}
+}
+
+// Site returns the number of the run-time check that key stands for.
+func (b *Builder) Site(key any) int {
+	for i, k := range b.Sites {
+		if k == key {
+			return i
+		}
+	}
+	b.Sites = append(b.Sites, key)
+	return len(b.Sites) - 1
 }
 
 // Axes returns all axes made so far.
