@@ -40,7 +40,9 @@ type Form uint8
 const (
 	// General: each store by itself, folds evaluated where they stand.
 	General Form = iota
-	// Pointwise: no folds; all stores run over the axes Outer.
+	// Pointwise: no folds. Stores over equal axes run together, point by point;
+	// groups over different axes are independent of each other and share no
+	// written buffer. Outer holds the axes where there is one group.
 	Pointwise
 	// Rows: for every point of Outer a row over Inner. Stores over Outer and
 	// Inner are full values; stores over Outer alone are row values, with folds
