@@ -173,6 +173,12 @@ func (b *Builder) Reduce(op Op, x *Node, axes ...int) *Node {
 	return b.New(op, Attr{Axes: append([]int{}, axes...)}, x)
 }
 
+// ReduceFirst is [Builder.Reduce] with OpReduceMax or OpReduceMin whose
+// gradient goes to the first of equal elements instead of being shared.
+func (b *Builder) ReduceFirst(op Op, x *Node, axes ...int) *Node {
+	return b.New(op, Attr{Axes: append([]int{}, axes...), Mode: modeFirst}, x)
+}
+
 // Sum sums over the given dimensions and removes them.
 func (b *Builder) Sum(x *Node, axes ...int) *Node { return b.Reduce(OpSum, x, axes...) }
 

@@ -39,15 +39,12 @@ func AllClose(got, want *Tensor, rtol, atol float64, opts ...CloseOption) error 
 	var worstDiff, worstTol float64
 	for i := range got.n {
 		diff, tol := got.difference(want, i), atol+rtol*math.Abs(want.load(i))
-		if math.IsInf(diff, 0) {
-			tol = atol // an infinite tolerance must not swallow an infinite difference
-		}
-		if math.IsNaN(diff) {
-			if o.nanEqual && math.IsNaN(got.load(i)) && math.IsNaN(want.load(i)) {
-				continue
-			}
-			diff = math.Inf(1)
-		} else if diff <= tol && !math.IsInf(diff, 0) {
+		switch {
+		case o.nanEqual && math.IsNaN(got.load(i)) && math.IsNaN(want.load(i)):
+			continue
+		case math.IsNaN(diff), math.IsInf(diff, 0) && math.IsInf(tol, 0):
+			diff, tol = math.Inf(1), atol // rtol times an infinity must not excuse an infinite difference
+		case diff <= tol:
 			continue
 		}
 		far++

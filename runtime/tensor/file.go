@@ -14,7 +14,7 @@ import (
 // WriteFileAtomic makes or replaces a file with what write puts out, buffered. The bytes go to a hidden temporary file in the
 // same folder, which is synced and then renamed, so that the path holds either the old content or all of the new, even after a
 // crash. On any error, and if write panics, the temporary file is removed and the old file is left as it was. A replaced
-// file keeps its permissions; a symbolic link stays and the file that it leads to is replaced; a path that is neither a file
+// file keeps its permissions; a symbolic link to a file stays and that file is replaced; a path that is neither a file
 // nor a folder (a device, a pipe) is written directly.
 func WriteFileAtomic(path string, write func(io.Writer) error) error {
 	perm := fs.FileMode(0)

@@ -29,9 +29,10 @@ func (t *Tensor) String() string {
 	}
 	p.walk(0, 0, func(i int) { p.width = max(p.width, len(t.short(i))) })
 	p.b.WriteString(t.typ.String())
-	p.b.WriteByte(' ')
 	if len(t.typ.Shape) > 1 {
 		p.b.WriteByte('\n')
+	} else {
+		p.b.WriteByte(' ')
 	}
 	p.shown = 0
 	p.print = true
@@ -92,7 +93,7 @@ func (p *printer) walk(dim, base int, elem func(i int)) {
 	p.write("]")
 }
 
-// short is the printed form of an element, exact the shortest one that has all its digits.
+// short returns an element with at most [shownDigits] digits if it is a float.
 func (t *Tensor) short(i int) string {
 	s := t.exact(i)
 	if !t.typ.DType.IsFloat() || len(s) <= shownDigits {
@@ -105,6 +106,7 @@ func (t *Tensor) short(i int) string {
 	return s
 }
 
+// exact returns the shortest text that reads back as the element.
 func (t *Tensor) exact(i int) string {
 	switch t.typ.DType {
 	case types.Bool:

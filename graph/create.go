@@ -1,0 +1,80 @@
+package graph
+
+import (
+	"math"
+
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/tensor"
+)
+
+// Scalar returns a constant of no dimensions. v must be a value of d, rounded
+// for floating-point types.
+func Scalar(g *Graph, d types.DType, v float64) *Node { return full("scalar", g, d, v, nil) }
+
+// Full returns a constant with every element v, a value of d, rounded for
+// floating-point types.
+func Full(g *Graph, d types.DType, v float64, dims ...int) *Node { return full("full", g, d, v, dims) }
+
+// Zeros returns a constant of zeros.
+func Zeros(g *Graph, d types.DType, dims ...int) *Node { return full("zeros", g, d, 0, dims) }
+
+// Ones returns a constant of ones.
+func Ones(g *Graph, d types.DType, dims ...int) *Node { return full("ones", g, d, 1, dims) }
+
+func full(op string, g *Graph, d types.DType, v float64, list []int) *Node {
+	g.open(op)
+	return g.wrap(op, g.constant(op, types.Type{DType: g.dtype(op, d), Shape: g.shape(op, list)}, v))
+}
+
+func (g *Graph) dtype(op string, d types.DType) types.DType {
+	if !d.Public() {
+		Fail(op, "%v is no element type of a value", d)
+	}
+	return d
+}
+
+// Iota returns the index along one dimension: element [i,j] of
+// Iota(g, d, 1, 2, 3) is j. d is no bool.
+func Iota(g *Graph, d types.DType, axis int, dims ...int) *Node {
+	const op = "iota"
+	g.open(op)
+	t := types.Type{DType: g.dtype(op, d), Shape: g.shape(op, dims)}
+	return g.wrap(op, g.b.Iota(t, resolveAxis(op, axis, len(dims), t)))
+}
+
+// Arange returns start, start+step and so on up to but not including stop:
+// torch.arange. Integer types want integers.
+func Arange(g *Graph, d types.DType, start, stop, step float64) *Node {
+	const op = "arange"
+	g.open(op)
+	n := math.Ceil((stop - start) / step)
+	if step == 0 || !(n >= 0) || n > types.MaxElements {
+		Fail(op, "from %v to %v in steps of %v: wants a step towards the end", start, stop, step)
+	}
+	g.checkValue(op, d, start)
+	g.checkValue(op, d, step)
+	x := Iota(g, d, 0, int(n))
+	return x.MulScalar(step).AddScalar(start)
+}
+
+// Constant returns a constant of the given row-major elements; no dims make a
+// scalar.
+func Constant[T tensor.Element](g *Graph, data []T, dims ...int) *Node {
+	const op = "constant"
+	g.open(op)
+	t, err := tensor.From(data, g.shape(op, dims)...)
+	if err != nil {
+		Fail(op, "%w", err)
+	}
+	return ConstantOf(g, t)
+}
+
+// ConstantOf returns a constant with the value that t has now.
+func ConstantOf(g *Graph, t *tensor.Tensor) *Node {
+	const op = "constant"
+	g.open(op)
+	if t == nil || !t.DType().Public() {
+		Fail(op, "the tensor is nil")
+	}
+	return g.wrap(op, g.b.Literal(t.Type(), append([]byte{}, t.Bytes()...)))
+}

@@ -1,0 +1,230 @@
+package graph_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/graph"
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/tensor"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func in(g *graph.Graph, dims ...int) *graph.Node { return g.Input("x", graph.F32, dims...) }
+
+var shared = graph.NewVariable("w", types.Of(graph.F32, 2, 3), nil)
+
+// mistakes are models with one mistake each, always in the last line of the
+// function. Their messages stand in testdata/errors.txt, with lines counted from
+// the function's first.
+var mistakes = []struct {
+	name string
+	f    func(g *graph.Graph)
+}{
+	{"add shapes", func(g *graph.Graph) { in(g, 2, 3).Add(graph.Zeros(g, graph.F32, 4)) }},
+	{"add bool", func(g *graph.Graph) { g.Input("m", graph.Bool, 2).Add(g.Input("n", graph.Bool, 2)) }},
+	{"add named", func(g *graph.Graph) { in(g, graph.Dim("batch"), 3).Add(g.Input("y", graph.F32, graph.Dim("seq"), 3)) }},
+	{"add nil", func(g *graph.Graph) { in(g, 2).Add(nil) }},
+	{"nil receiver", func(g *graph.Graph) { (*graph.Node)(nil).Add(in(g, 2)) }},
+	{"zero node", func(g *graph.Graph) { new(graph.Node).Exp() }},
+	{"nil graph", func(g *graph.Graph) { (*graph.Graph)(nil).Input("x", graph.F32) }},
+	{"two lines", func(g *graph.Graph) {
+		x := in(g, 64, 784)
+		w := g.Input("w", graph.F32, 10, 128)
+		x.MatMul(w)
+	}},
+	{"matmul scalar", func(g *graph.Graph) { in(g).MatMul(in2(g)) }},
+	{"matmul batch", func(g *graph.Graph) { in(g, 2, 3, 4).MatMul(g.Input("y", graph.F32, 5, 4, 3)) }},
+	{"matmul named", func(g *graph.Graph) { in(g, graph.Dim("batch"), 784).MatMul(g.Input("w", graph.F32, 10, 128)) }},
+	{"matmul bool", func(g *graph.Graph) { g.Input("m", graph.Bool, 2, 2).MatMul(g.Input("n", graph.Bool, 2, 2)) }},
+	{"dot", func(g *graph.Graph) { in(g, 2, 2).Dot(in2(g)) }},
+	{"outer", func(g *graph.Graph) { in(g, 2, 2).Outer(in2(g)) }},
+	{"scalar not integer", func(g *graph.Graph) { g.Input("i", graph.I32, 2).MulScalar(0.5) }},
+	{"scalar out of range", func(g *graph.Graph) { g.Input("i", graph.U8, 2).AddScalar(300) }},
+	{"full nan", func(g *graph.Graph) { graph.Full(g, graph.I64, math.NaN(), 2) }},
+	{"full type", func(g *graph.Graph) { graph.Full(g, types.U32, 1, 2) }},
+	{"clamp", func(g *graph.Graph) { in(g, 2).Clamp(2, 1) }},
+	{"relu of bool", func(g *graph.Graph) { g.Input("m", graph.Bool, 2).ReLU() }},
+	{"and of floats", func(g *graph.Graph) { in(g, 2).And(in2(g)) }},
+	{"where condition", func(g *graph.Graph) { graph.Where(in(g, 2), in2(g), in2(g)) }},
+	{"cast", func(g *graph.Graph) { in(g, 2).Cast(types.U32) }},
+	{"reshape", func(g *graph.Graph) { in(g, 2, 3).Reshape(4) }},
+	{"reshape rest", func(g *graph.Graph) { in(g, 2, 3).Reshape(4, -1) }},
+	{"reshape two", func(g *graph.Graph) { in(g, 2, 3).Reshape(-1, -1) }},
+	{"reshape negative", func(g *graph.Graph) { in(g, 2, 3).Reshape(-2, 3) }},
+	{"reshape named", func(g *graph.Graph) { in(g, graph.Dim("batch"), 784).Reshape(28, 28) }},
+	{"reshape empty", func(g *graph.Graph) { in(g, 0, 3).Reshape(0, -1) }},
+	{"arithmetic on a name", func(g *graph.Graph) { g.Input("x", graph.F32, 2*graph.Dim("batch"), 784) }},
+	{"next to a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Reshape(graph.Dim("batch") + 1) }},
+	{"half of a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Reshape(graph.Dim("batch")/2, 2) }},
+	{"flatten", func(g *graph.Graph) { in(g, 2, 3).Flatten(1, 0) }},
+	{"squeeze", func(g *graph.Graph) { in(g, 2, 1).Squeeze(0) }},
+	{"squeeze nothing", func(g *graph.Graph) { in(g, 2, 1).Squeeze() }},
+	{"unsqueeze", func(g *graph.Graph) { in(g, 2, 1).Unsqueeze(4) }},
+	{"broadcast_to", func(g *graph.Graph) { in(g, 2, 3).BroadcastTo(3, 3) }},
+	{"transpose", func(g *graph.Graph) { in(g, 2, 3).Transpose(0, 0) }},
+	{"transpose rank", func(g *graph.Graph) { in(g, 2, 3).Transpose(0, 1, 2) }},
+	{"t", func(g *graph.Graph) { in(g, 2).T() }},
+	{"slice step", func(g *graph.Graph) { in(g, 2).Slice(0, 0, 1, 0) }},
+	{"slice axis", func(g *graph.Graph) { in(g, 2).Slice(1, 0, 1, 1) }},
+	{"index", func(g *graph.Graph) { in(g, 2, 3).Index(0, 2) }},
+	{"split", func(g *graph.Graph) { in(g, 4).Split(0, 1, 2) }},
+	{"pad count", func(g *graph.Graph) { in(g, 2, 3).Pad(0, graph.Padding{Low: 1}) }},
+	{"pad too little", func(g *graph.Graph) { in(g, 2).Pad(0, graph.Padding{Low: -3}) }},
+	{"pad interior", func(g *graph.Graph) { in(g, 2).Pad(0, graph.Padding{Interior: -1}) }},
+	{"pad value", func(g *graph.Graph) { g.Input("i", graph.I32, 2).Pad(math.Inf(1), graph.Padding{}) }},
+	{"pad huge", func(g *graph.Graph) { in(g, 3).Pad(0, graph.Padding{Interior: 1 << 48}) }},
+	{"concat shapes", func(g *graph.Graph) { graph.Concat(0, in(g, 2, 3), g.Input("y", graph.F32, 2, 4)) }},
+	{"concat ranks", func(g *graph.Graph) { graph.Concat(0, in(g, 2, 3), g.Input("y", graph.F32, 2)) }},
+	{"concat nothing", func(g *graph.Graph) { graph.Concat(0) }},
+	{"stack", func(g *graph.Graph) { graph.Stack(0, in(g, 2), g.Input("y", graph.F32, 3)) }},
+	{"window size", func(g *graph.Graph) { in(g, 2).Window(graph.Window{Axes: []int{0}, Size: []int{3}}) }},
+	{"window lists", func(g *graph.Graph) { in(g, 2).Window(graph.Window{Axes: []int{0}, Size: []int{1, 1}}) }},
+	{"window no size", func(g *graph.Graph) { in(g, 2).Window(graph.Window{Axes: []int{0}}) }},
+	{"window order", func(g *graph.Graph) { in(g, 2, 2).Window(graph.Window{Axes: []int{1, 0}, Size: []int{1, 1}}) }},
+	{"unwindow", func(g *graph.Graph) { in(g, 2, 2).Unwindow(graph.Window{Axes: []int{0}, Size: []int{2}}, 4) }},
+	{"sum axis", func(g *graph.Graph) { in(g, 2, 3).Sum(2) }},
+	{"sum axis twice", func(g *graph.Graph) { in(g, 2, 3).Sum(1, -1) }},
+	{"mean of integers", func(g *graph.Graph) { g.Input("i", graph.I64, 2).Mean() }},
+	{"amax of nothing", func(g *graph.Graph) { in(g, 2, 0).Amax(1) }},
+	{"argmax of nothing", func(g *graph.Graph) { in(g, 2, 0).ArgMax(-1) }},
+	{"max of two", func(g *graph.Graph) { in(g, 2, 3).Max(1, 0) }},
+	{"softmax of integers", func(g *graph.Graph) { g.Input("i", graph.I64, 2).Softmax(0) }},
+	{"log_softmax axis", func(g *graph.Graph) { in(g, 2).LogSoftmax(-2) }},
+	{"einsum count", func(g *graph.Graph) { graph.Einsum("ij,jk->ik", in(g, 2, 3)) }},
+	{"einsum rank", func(g *graph.Graph) { graph.Einsum("ijk->k", in(g, 2, 3)) }},
+	{"einsum sizes", func(g *graph.Graph) { graph.Einsum("ij,jk->ik", in(g, 2, 3), in2(g)) }},
+	{"einsum result", func(g *graph.Graph) { graph.Einsum("ij->il", in(g, 2, 3)) }},
+	{"einsum diagonal", func(g *graph.Graph) { graph.Einsum("ii->i", in(g, 2, 2)) }},
+	{"einsum label", func(g *graph.Graph) { graph.Einsum("i0->i", in(g, 2, 2)) }},
+	{"einsum two ellipses", func(g *graph.Graph) { graph.Einsum("i......->i", in(g, 2, 2)) }},
+	{"einsum batch", func(g *graph.Graph) { graph.Einsum("...i,...i->...", in(g, 3, 2), g.Input("y", graph.F32, 4, 2)) }},
+	{"einsum dim", func(g *graph.Graph) { graph.Einsum("ij,jk->ik", in(g, 2, 3), g.Input("y", graph.F32, 4, 2)) }},
+	{"einsum ellipsis", func(g *graph.Graph) { graph.Einsum("ijk...->i", in(g, 2, 2)) }},
+	{"einsum three", func(g *graph.Graph) { graph.Einsum("i,i,i->i", in(g, 2), in2(g), in2(g)) }},
+	{"gather index type", func(g *graph.Graph) { in(g, 2).Gather(0, in2(g)) }},
+	{"gather rank", func(g *graph.Graph) { in(g, 2, 3).Gather(0, g.Input("i", graph.I32, 2)) }},
+	{"gather size", func(g *graph.Graph) { in(g, 2, 3).Gather(0, g.Input("i", graph.I32, 2, 4)) }},
+	{"take of nothing", func(g *graph.Graph) { in(g, 0, 3).Take(0, g.Input("i", graph.I32, 2)) }},
+	{"scatter_add source", func(g *graph.Graph) { in(g, 2, 3).ScatterAdd(0, g.Input("i", graph.I32, 2, 2), in2(g)) }},
+	{"one_hot type", func(g *graph.Graph) { in(g, 2).OneHot(3, graph.F32) }},
+	{"one_hot classes", func(g *graph.Graph) { g.Input("i", graph.I32, 2).OneHot(-3, graph.F32) }},
+	{"arange", func(g *graph.Graph) { graph.Arange(g, graph.F32, 0, 1, -1) }},
+	{"arange step", func(g *graph.Graph) { graph.Arange(g, graph.I32, 0, 1, 0.5) }},
+	{"iota axis", func(g *graph.Graph) { graph.Iota(g, graph.I32, 2, 1, 1) }},
+	{"constant size", func(g *graph.Graph) { graph.Constant(g, []float32{1, 2, 3}, 2) }},
+	{"constant nil", func(g *graph.Graph) { graph.ConstantOf(g, nil) }},
+	{"zero tensor", func(g *graph.Graph) { graph.ConstantOf(g, new(tensor.Tensor)) }},
+	{"huge", func(g *graph.Graph) { graph.Zeros(g, graph.F32, 1<<30, 1<<30) }},
+	{"uniform bounds", func(g *graph.Graph) { graph.Uniform(g, graph.F32, 1, 0, 2) }},
+	{"normal type", func(g *graph.Graph) { graph.Normal(g, graph.I32, 0, 1, 2) }},
+	{"normal std", func(g *graph.Graph) { graph.Normal(g, graph.F32, 0, -1, 2) }},
+	{"input twice", func(g *graph.Graph) { in(g, 2); g.Input("x", graph.I32) }},
+	{"input without name", func(g *graph.Graph) { g.Input("", graph.F32, 2) }},
+	{"input type", func(g *graph.Graph) { g.Input("x", types.DType(200), 2) }},
+	{"input negative", func(g *graph.Graph) { g.Input("x", graph.F32, -1, 2) }},
+	{"output twice", func(g *graph.Graph) {
+		g.Output("y", in(g, 2))
+		g.Output("y", g.Input("y", graph.F32))
+	}},
+	{"output nil", func(g *graph.Graph) { g.Output("y", nil) }},
+	{"output without name", func(g *graph.Graph) { g.Output("", in(g, 2)) }},
+	{"dim bounds", func(g *graph.Graph) { in(g, graph.BoundedDim("n", 4)).Add(g.Input("y", graph.F32, graph.Dim("n"))) }},
+	{"dim without name", func(g *graph.Graph) { in(g, graph.Dim("")) }},
+	{"variable nil", func(g *graph.Graph) { g.Var(nil) }},
+	{"variable zero", func(g *graph.Graph) { g.Var(new(graph.Variable)) }},
+	{"variable type", func(g *graph.Graph) { g.Var(graph.NewVariable("v", types.Of(types.U32), nil)) }},
+	{"assign type", func(g *graph.Graph) { g.Assign(shared, in(g, 2, 3).Cast(graph.F64)) }},
+	{"assign twice", func(g *graph.Graph) { g.Assign(shared, g.Var(shared)); g.Assign(shared, g.Var(shared)) }},
+	{"assign nil", func(g *graph.Graph) { g.Assign(shared, nil) }},
+	{"other graph", func(g *graph.Graph) { in(g, 2).Add(foreign) }},
+	{"after build", func(g *graph.Graph) { foreign.Exp() }},
+	{"input after build", func(g *graph.Graph) { foreign.Graph().Input("z", graph.F32) }},
+	{"grad not scalar", func(g *graph.Graph) { x := in(g, 2); g.Grad(x, x) }},
+	{"grad of integers", func(g *graph.Graph) { x := in(g, 2); g.Grad(x.Cast(graph.I32).Sum(), x) }},
+	{"grad with respect to integers", func(g *graph.Graph) { i := g.Input("i", graph.I32); g.Grad(i.Cast(graph.F32), i) }},
+	{"grad unreached", func(g *graph.Graph) { w := g.Var(shared); g.Grad(in(g), w) }},
+	{"grad unreached two", func(g *graph.Graph) { w := g.Var(shared); g.Grad(in2(g).Sum(), w, in(g), w.Exp()) }},
+	{"grad nil", func(g *graph.Graph) { g.Grad(nil) }},
+	{"vjp count", func(g *graph.Graph) { x := in(g); graph.VJP([]*graph.Node{x}, nil, []*graph.Node{x}) }},
+	{"vjp type", func(g *graph.Graph) { x := in(g); graph.VJP([]*graph.Node{x}, []*graph.Node{in2(g)}, []*graph.Node{x}) }},
+	{"vjp unreached", func(g *graph.Graph) { x := in(g); graph.VJP([]*graph.Node{x}, []*graph.Node{x}, []*graph.Node{in2(g)}) }},
+	{"custom_vjp nil", func(g *graph.Graph) { graph.CustomVJP(nil, nil, in(g)) }},
+	{"custom_vjp returns nil", func(g *graph.Graph) {
+		graph.CustomVJP(func([]*graph.Node) *graph.Node { return nil }, func(_ []*graph.Node, _, _ *graph.Node) []*graph.Node { return nil }, in(g))
+	}},
+	{"custom_vjp count", func(g *graph.Graph) { x := in(g); g.Grad(custom(x), x) }},
+	{"custom_vjp type", func(g *graph.Graph) { x := in(g); g.Grad(custom(x, in2(g).Sum(), in2(g)), x) }},
+	{"no_grad nil", func(g *graph.Graph) { g.NoGrad(nil) }},
+	{"too many dimensions", func(g *graph.Graph) { graph.Zeros(g, graph.F32, make([]int, 30)...) }},
+	{"fail", func(g *graph.Graph) { graph.Fail("my_layer", "%d heads do not divide %d channels", 3, 64) }},
+}
+
+// in2 is another input of shape [2].
+func in2(g *graph.Graph) *graph.Node { return g.Input(fmt.Sprint("y", len(g.Inputs())), graph.F32, 2) }
+
+// custom has a gradient that returns its operands but the first.
+func custom(xs ...*graph.Node) *graph.Node {
+	return graph.CustomVJP(func(xs []*graph.Node) *graph.Node { return xs[0].Sin() },
+		func(xs []*graph.Node, _, ct *graph.Node) []*graph.Node {
+			if len(xs) == 1 {
+				return nil
+			}
+			return []*graph.Node{xs[2], nil, nil}
+		}, xs...)
+}
+
+var foreign = func() (x *graph.Node) {
+	_, err := graph.Build("other", func(g *graph.Graph) {
+		x = g.Input("x", graph.F32, 2)
+		g.Output("y", x)
+	})
+	if err != nil {
+		panic(err)
+	}
+	return x
+}()
+
+var position = regexp.MustCompile(`^errors_test\.go:(\d+): `)
+
+// relative replaces the line of a message by its distance from that of f.
+func relative(t *testing.T, msg string, f func(*graph.Graph)) string {
+	m := position.FindStringSubmatch(msg)
+	require.NotNil(t, m, "%q does not begin with the line of the model", msg)
+	line, err := strconv.Atoi(m[1])
+	require.NoError(t, err)
+	_, start := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).FileLine(reflect.ValueOf(f).Pointer())
+	rest := regexp.MustCompile(`errors_test\.go:\d+`).ReplaceAllString(msg[len(m[0]):], "errors_test.go:N")
+	return fmt.Sprintf("+%d: %s", line-start, rest)
+}
+
+func TestErrors(t *testing.T) {
+	file := filepath.Join("testdata", "errors.txt")
+	var b strings.Builder
+	for _, m := range mistakes {
+		g, err := graph.Build("model", m.f)
+		require.Nil(t, g, m.name)
+		var e *graph.Error
+		require.ErrorAs(t, err, &e, m.name)
+		fmt.Fprintf(&b, "%s\n\t%s\n", m.name, relative(t, err.Error(), m.f))
+	}
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), b.String())
+}

@@ -1,0 +1,76 @@
+package graph
+
+import (
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/tensor"
+)
+
+// rngState is the state of all random numbers: a seed and the number of steps
+// taken. A session that runs several graphs has one, since they share the
+// variable.
+var rngState = func() *Variable {
+	v := NewVariable("rng.state", types.Of(types.I64, 2), func(dst *tensor.Tensor, seed uint64) error {
+		d, err := tensor.Data[int64](dst)
+		if err != nil {
+			return err
+		}
+		d[0], d[1] = int64(seed), 0
+		return nil
+	})
+	v.Freeze()
+	return v
+}()
+
+// Uniform returns random numbers, uniform in [lo, hi), other ones at every
+// step. Every call has a stream of its own; the numbers are a function of the
+// session's seed, the step, the stream and the position. They are lo plus a
+// multiple of hi-lo, rounded: hi itself may come up where rounding takes it there.
+func Uniform(g *Graph, d types.DType, lo, hi float64, dims ...int) *Node {
+	const op = "uniform"
+	g.open(op)
+	if !(lo <= hi) {
+		Fail(op, "bounds %v and %v are not in order", lo, hi)
+	}
+	n := g.b.Uniform(g.randomType(op, d, dims), g.Var(rngState).n, g.stream())
+	return g.wrap(op, n).affine(hi-lo, lo)
+}
+
+// Normal returns random numbers of a normal distribution; see [Uniform].
+func Normal(g *Graph, d types.DType, mean, std float64, dims ...int) *Node {
+	const op = "normal"
+	g.open(op)
+	if !(std >= 0) {
+		Fail(op, "the standard deviation %v is negative", std)
+	}
+	n := g.b.Normal(g.randomType(op, d, dims), g.Var(rngState).n, g.stream())
+	return g.wrap(op, n).affine(std, mean)
+}
+
+func (x *Node) affine(scale, shift float64) *Node {
+	if scale != 1 {
+		x = x.MulScalar(scale)
+	}
+	if shift != 0 {
+		x = x.AddScalar(shift)
+	}
+	return x
+}
+
+func (g *Graph) randomType(op string, d types.DType, dims []int) types.Type {
+	if !d.IsFloat() {
+		Fail(op, "makes floating-point numbers, not %v", d)
+	}
+	return types.Type{DType: d, Shape: g.shape(op, dims)}
+}
+
+// stream returns the number of the next stream of random numbers.
+func (g *Graph) stream() int64 {
+	g.randoms++
+	return int64(g.randoms - 1)
+}
+
+// advanceRandom counts the step.
+func (g *Graph) advanceRandom() {
+	state := g.Var(rngState)
+	g.Assign(rngState, state.Add(Constant(g, []int64{0, 1}, 2)))
+}

@@ -1,0 +1,252 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"dumbtorch/ir/types"
+)
+
+// class says how many lanes a register has.
+type class uint8
+
+const (
+	scalar class = iota // one value
+	row                 // one per row of a tile of several rows
+	full                // one per point of the tile
+)
+
+var classNames = [...]string{"s", "r", "v"}
+
+// reg is the number of a register; none is no register.
+type reg = int32
+
+const none reg = -1
+
+// An instr is one instruction of a tile program: fn works on the registers.
+type instr struct {
+	fn   func(*state, *instr)
+	name string // for the listing
+
+	dst, a, b, c reg
+	cl           class // lanes of dst, or of what is stored
+	view         bool  // a load may make dst a view of the buffer
+	inPlace      bool  // dst is read too
+	store        bool  // dst is not a register
+
+	buf   int // buffer loaded or stored
+	aff   *affine
+	imm   int64
+	width int // lanes per row, for moves between classes
+	body  []instr
+	loop  *loop
+}
+
+// A loop is what the instructions that run a body need.
+type loop struct {
+	slots   []int // env slots of the axes, outermost first
+	extents []int
+	total   int
+	step    int // lanes at a time, for loops over chunks
+}
+
+// mem is a bound buffer.
+type mem struct {
+	p unsafe.Pointer
+	n int // elements
+}
+
+// A state is the machine of one worker while it runs a phase.
+type state struct {
+	ptr  []unsafe.Pointer // where each register is
+	env  []int64          // values of axes that are scalars
+	n    [3]int           // lanes by class
+	pos  [3]int           // flat position of lane 0 in its space, by class
+	bufs []mem
+
+	scratch []byte
+	failed  bool
+	failure failure
+	gemm    any // scratch of the matrix product; see contract.go
+	slot    int
+	lease   *lease
+}
+
+// A failure is a run-time check that found an index out of range.
+type failure struct {
+	site  int
+	value int64
+	limit int64
+}
+
+// lanes returns the first n lanes of a register.
+func lanes[T any](st *state, r reg, n int) []T {
+	return unsafe.Slice((*T)(st.ptr[r]), n)
+}
+
+// first returns lane 0 of a register.
+func first[T any](st *state, r reg) T { return *(*T)(st.ptr[r]) }
+
+// buffer returns the elements of a bound buffer.
+func buffer[T any](st *state, b int) []T {
+	m := &st.bufs[b]
+	return unsafe.Slice((*T)(m.p), m.n)
+}
+
+func run(st *state, code []instr) {
+	for i := range code {
+		code[i].fn(st, &code[i])
+	}
+}
+
+// runLoop runs the body once per point of the loop's axes, the last fastest.
+func runLoop(st *state, in *instr) {
+	l := in.loop
+	for _, s := range l.slots {
+		st.env[s] = 0
+	}
+	for range l.total {
+		run(st, in.body)
+		l.advance(st.env)
+	}
+}
+
+// advance moves the axes to the next point.
+func (l *loop) advance(env []int64) {
+	for d := len(l.slots) - 1; d >= 0; d-- {
+		s := l.slots[d]
+		env[s]++
+		if env[s] < int64(l.extents[d]) {
+			return
+		}
+		env[s] = 0
+	}
+}
+
+// seek moves the axes to the point of flat number p.
+func (l *loop) seek(env []int64, p int) {
+	for d := len(l.slots) - 1; d >= 0; d-- {
+		env[l.slots[d]] = int64(p % l.extents[d])
+		p /= l.extents[d]
+	}
+}
+
+// runChunks runs the body over a space of its own, some lanes at a time.
+func runChunks(st *state, in *instr) {
+	n, pos := st.n, st.pos
+	st.n[row], st.pos[row] = 1, 0
+	for p := 0; p < in.loop.total; p += in.loop.step {
+		st.pos[full], st.n[full] = p, min(in.loop.step, in.loop.total-p)
+		run(st, in.body)
+	}
+	st.n, st.pos = n, pos
+}
+
+// A term is coef times an axis slot or a register.
+type term struct {
+	coef int64
+	at   int
+}
+
+// A dim is one dimension of a space of lanes.
+type dim struct {
+	extent int
+	coef   int64
+}
+
+// An affine is an index that is linear in the axes: over the lanes of a tile
+// and over everything that is a scalar in it.
+type affine struct {
+	c    int64
+	axes []term // env slots
+	regs []term // scalar index registers
+	dims []dim  // lanes, outermost first; adjacent ones collapsed
+}
+
+// base returns the index where all lane dimensions are 0.
+func (a *affine) base(st *state) int64 {
+	b := a.c
+	for _, t := range a.axes {
+		b += t.coef * st.env[t.at]
+	}
+	for _, t := range a.regs {
+		b += t.coef * first[int64](st, reg(t.at))
+	}
+	return b
+}
+
+// A walk visits the lanes of a tile in runs over which the index has one stride.
+type walk struct {
+	dims     []dim
+	left     int
+	off      int   // first lane of the run
+	n        int   // lanes of the run
+	at       int64 // index at the first lane
+	stride   int64
+	outer    int64 // index at lane 0 of the innermost dimension
+	x        [64]int
+	previous int
+}
+
+// start begins a walk over n lanes from flat position pos.
+func (w *walk) start(a *affine, base int64, pos, n int) {
+	w.dims, w.left, w.off, w.n = a.dims, n, 0, 0
+	w.outer = base
+	for d := len(a.dims) - 1; d >= 0; d-- {
+		q := pos / a.dims[d].extent
+		w.x[d] = pos - q*a.dims[d].extent
+		pos = q
+		if d < len(a.dims)-1 {
+			w.outer += int64(w.x[d]) * a.dims[d].coef
+		}
+	}
+	if k := len(a.dims) - 1; k >= 0 {
+		w.stride = a.dims[k].coef
+		w.previous = w.x[k]
+	}
+}
+
+// next moves to the next run.
+func (w *walk) next() bool {
+	if w.left == 0 {
+		return false
+	}
+	k := len(w.dims) - 1
+	if w.n > 0 {
+		w.off += w.n
+		w.previous = 0
+		for d := k - 1; d >= 0; d-- {
+			w.x[d]++
+			w.outer += w.dims[d].coef
+			if w.x[d] < w.dims[d].extent {
+				break
+			}
+			w.outer -= int64(w.x[d]) * w.dims[d].coef
+			w.x[d] = 0
+		}
+	}
+	if k < 0 {
+		w.n, w.at = w.left, w.outer
+		w.left = 0
+		return true
+	}
+	w.n = min(w.left, w.dims[k].extent-w.previous)
+	w.at = w.outer + int64(w.previous)*w.stride
+	w.left -= w.n
+	return true
+}
+
+// bits holds the storage types that moves of data are made for.
+type bits interface {
+	uint8 | uint32 | uint64
+}
+
+// bySize returns the function for elements of d's size.
+func bySize(d types.DType, f1, f4, f8 func(*state, *instr)) func(*state, *instr) {
+	switch d.Size() {
+	case 1:
+		return f1
+	case 4:
+		return f4
+	}
+	return f8
+}

@@ -1,0 +1,85 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"dumbtorch/ir/kernel"
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/device"
+)
+
+// A NaNError says where the first NaN of a run came from; a session looks for it if its debug settings ask for that ("nan").
+type NaNError struct {
+	Launch  int    // number in the program; -1: it was fed, or in a variable
+	Label   string // the ops of the launch and their source lines; or the feed or variable
+	Nodes   int    // how many nodes of the graph the launch computes
+	Element int    // position in the value, row-major
+	Len     int    // elements of the value
+}
+
+func (e *NaNError) Error() string {
+	if e.Launch < 0 {
+		return fmt.Sprintf("%s holds a NaN: element %d of %d", e.Label, e.Element, e.Len)
+	}
+	s := fmt.Sprintf("launch %d made the first NaN: %s (element %d of %d)", e.Launch, e.Label, e.Element, e.Len)
+	if e.Nodes > 1 {
+		s += fmt.Sprintf("; it computes %d nodes: without fusion (nan,fuse/off) the one is named", e.Nodes)
+	}
+	return s
+}
+
+// trace runs a program launch by launch until one makes a NaN.
+func (p *program) trace(ctx context.Context, in, out []device.Buffer) error {
+	prog := p.code.Program
+	for i, n := range append(prog.Of(kernel.InputBuffer), prog.Of(kernel.VariableBuffer)...) {
+		b := &prog.Buffers[n]
+		if !b.DType.IsFloat() {
+			continue
+		}
+		raw := make([]byte, b.Bytes())
+		if err := in[i].CopyTo(raw); err != nil {
+			return err
+		}
+		if at := firstNaN(b.DType, raw); at >= 0 {
+			what := "feed"
+			if b.Kind == kernel.VariableBuffer {
+				what = "variable"
+			}
+			return &NaNError{Launch: -1, Label: fmt.Sprintf("%s %q", what, b.Name), Element: at, Len: b.Len}
+		}
+	}
+	return p.exe.(device.Tracer).Trace(ctx, in, out, func(launch int, read func(buffer int) []byte) error {
+		l := &prog.Launches[launch]
+		for j, q := range l.Kernel.Params {
+			if !q.Out || !q.DType.IsFloat() {
+				continue
+			}
+			if at := firstNaN(q.DType, read(l.Args[j])); at >= 0 {
+				return &NaNError{Launch: launch, Label: l.Label, Nodes: l.Nodes, Element: at, Len: q.Len}
+			}
+		}
+		return nil
+	})
+}
+
+// firstNaN returns the position of the first NaN among little-endian elements, or -1.
+func firstNaN(d types.DType, raw []byte) int {
+	switch d {
+	case types.F32:
+		for i := range len(raw) / 4 {
+			if v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])); v != v {
+				return i
+			}
+		}
+	case types.F64:
+		for i := range len(raw) / 8 {
+			if v := math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])); v != v {
+				return i
+			}
+		}
+	}
+	return -1
+}
