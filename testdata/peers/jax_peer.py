@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Times the workloads in JAX (jit) on the CPU.
+
+    python3 -m venv V && V/bin/pip install jax numpy
+    V/bin/python jax_peer.py --threads 2
+"""
+import argparse
+import os
+
+args = argparse.ArgumentParser()
+args.add_argument("--threads", type=int, default=2)
+args.add_argument("--only", default="")
+args = args.parse_args()
+os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=true intra_op_parallelism_threads={args.threads}"
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
+
+import jax
+import jax.numpy as jnp
+
+import workloads as w
+
+
+def mlp_step():
+    params, x, y = w.mlp_inputs()
+    params = [jnp.asarray(p) for p in params]
+    x, y = jnp.asarray(x), jnp.asarray(y)
+
+    def loss_of(params):
+        h = x
+        for i in range(0, len(params), 2):
+            h = h @ params[i].T + params[i + 1]
+            if i < len(params) - 2:
+                h = jax.nn.relu(h)
+        return -jnp.take_along_axis(jax.nn.log_softmax(h), y[:, None], 1).mean()
+
+    @jax.jit
+    def step(params, momentum):
+        loss, grads = jax.value_and_grad(loss_of)(params)
+        momentum = [0.9 * m + g for m, g in zip(momentum, grads)]
+        return [p - 0.1 * m for p, m in zip(params, momentum)], momentum, loss
+
+    state = [params, [jnp.zeros_like(p) for p in params]]
+
+    def run():
+        state[0], state[1], loss = step(*state)
+        loss.block_until_ready()
+
+    return run
+
+
+def build(name):
+    if name == "train_mlp_mnist_b128":
+        return mlp_step()
+    m, n = w.ROWS, w.COLS
+    x = w.normal(1, m, n)
+    if name == "ew_gelu_chain":
+        inputs = (w.normal(1, w.CHAIN), w.normal(2, w.CHAIN))
+        fn = lambda a, r: jax.nn.gelu(a * 1.5 + 0.25, approximate=True) * 0.5 + r
+    elif name == "ew_broadcast":
+        inputs = (x, w.normal(2, n), w.normal(3, m, 1))
+        fn = lambda x, b, s: jax.nn.relu((x + b) * s - jnp.abs(x) * 0.1)
+    elif name == "softmax_rows":
+        inputs, fn = (x,), lambda x: jax.nn.softmax(x, -1)
+    elif name == "layernorm_rows":
+        inputs = (x, w.normal(2, n), w.normal(3, n))
+
+        def fn(x, g, b):
+            d = x - x.mean(-1, keepdims=True)
+            return d * jax.lax.rsqrt((d * d).mean(-1, keepdims=True) + 1e-5) * g + b
+    elif name == "sumsq_cols":
+        inputs, fn = (x,), lambda x: (x * x).sum(0)
+    else:
+        inputs = (w.normal(1, w.SIDE, w.SIDE), w.normal(2, w.SIDE, w.SIDE))
+        fn = lambda a, b: a @ b
+    inputs = [jnp.asarray(a) for a in inputs]
+    fn = jax.jit(fn)
+    return lambda: fn(*inputs).block_until_ready()
+
+
+print(f"JAX {jax.__version__}, {args.threads} threads")
+for name in w.WORK:
+    if args.only in name:
+        w.report(name, "jax-jit", w.median_ms(build(name)))

@@ -1,0 +1,63 @@
+"""The benchmark workloads of bench_test.go as functions of NumPy inputs.
+
+Each entry gives the inputs, drawn once from a fixed seed, and the bytes and
+multiply-add flops that a perfect implementation moves and does; torch_peer.py
+and jax_peer.py give the same computation in their own words.
+"""
+import numpy as np
+
+ROWS, COLS, CHAIN, SIDE = 1024, 4096, 1 << 22, 1024
+MLP = (784, 512, 256, 10)
+BATCH = 128
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def mlp_inputs():
+    params = []
+    for i, (n, m) in enumerate(zip(MLP, MLP[1:])):
+        params += [normal(10 + i, m, n) / np.float32(np.sqrt(n)), np.zeros(m, np.float32)]
+    x = normal(1, BATCH, MLP[0])
+    y = np.random.default_rng(2).integers(0, MLP[-1], BATCH)
+    return params, x, y
+
+
+MLP_FLOPS = 3 * 2 * BATCH * sum(n * m for n, m in zip(MLP, MLP[1:])) - 2 * BATCH * MLP[0] * MLP[1]
+
+# name: (bytes, flops)
+WORK = {
+    "ew_gelu_chain": (12 * CHAIN, 0),
+    "ew_broadcast": (8 * ROWS * COLS, 0),
+    "softmax_rows": (8 * ROWS * COLS, 0),
+    "layernorm_rows": (8 * ROWS * COLS, 0),
+    "sumsq_cols": (4 * ROWS * COLS, 0),
+    "gemm_f32": (0, 2 * SIDE**3),
+    "train_mlp_mnist_b128": (0, MLP_FLOPS),
+}
+
+
+def report(name, mode, ms):
+    moved, flops = WORK[name]
+    extra = f"{moved / ms / 1e6:9.1f} GB/s" if moved else f"{flops / ms / 1e6:9.1f} GFLOP/s"
+    print(f"{name:24s} {mode:14s} {ms:10.4f} ms {extra}", flush=True)
+
+
+def median_ms(run, windows=7, window_s=0.05):
+    """Median over windows of the time of one run, after three warm-up runs."""
+    import statistics
+    import time
+
+    for _ in range(3):
+        run()
+    t = time.perf_counter()
+    run()
+    n = max(1, int(window_s / max(time.perf_counter() - t, 1e-7)))
+    times = []
+    for _ in range(windows):
+        t = time.perf_counter()
+        for _ in range(n):
+            run()
+        times.append((time.perf_counter() - t) / n)
+    return statistics.median(times) * 1e3
