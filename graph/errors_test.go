@@ -210,21 +210,35 @@ func relative(t *testing.T, msg string, f func(*graph.Graph)) string {
 	return fmt.Sprintf("+%d: %s", line-start, rest)
 }
 
+// TestErrors compares the messages with testdata/errors.txt: the name of a case, then its message in an indented line.
 func TestErrors(t *testing.T) {
 	file := filepath.Join("testdata", "errors.txt")
-	var b strings.Builder
+	golden, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want := map[string]string{}
+	for entry := range strings.SplitSeq(string(golden), "\n\n") {
+		name, msg, _ := strings.Cut(strings.TrimSpace(entry), "\n")
+		want[name] = strings.TrimSpace(msg)
+	}
+	if !*update {
+		require.Equal(t, len(mistakes), len(want), "cases in the golden file: run with -update")
+	}
+	var all []string
 	for _, m := range mistakes {
-		g, err := graph.Build("model", m.f)
-		require.Nil(t, g, m.name)
-		var e *graph.Error
-		require.ErrorAs(t, err, &e, m.name)
-		fmt.Fprintf(&b, "%s\n\t%s\n", m.name, relative(t, err.Error(), m.f))
+		t.Run(m.name, func(t *testing.T) {
+			g, err := graph.Build("model", m.f)
+			require.Nil(t, g)
+			var e *graph.Error
+			require.ErrorAs(t, err, &e)
+			require.NotContains(t, err.Error(), "has no output", "the mistake was not noticed")
+			got := relative(t, err.Error(), m.f)
+			all = append(all, m.name+"\n\t"+got)
+			if !*update {
+				require.Equal(t, want[m.name], got)
+			}
+		})
 	}
 	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o644))
+		require.NoError(t, os.WriteFile(file, []byte(strings.Join(all, "\n\n")+"\n"), 0o644))
 	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), b.String())
 }

@@ -82,7 +82,7 @@ func (ev *evaluator) compute(n *ir.Node, out []kernel.Scalar) {
 	root := n.Op.Def().Body(b, n, b.Unravel(b.Index(d), n.Shape()), func(arg int, ix []*kernel.Expr) *kernel.Expr {
 		return b.Load(arg, b.Ravel(ix, n.Args[arg].Shape()), n.Args[arg].DType())
 	})
-	p := &point{ev: ev, n: n, axes: map[*kernel.Axis]int64{}}
+	p := &point{ev: ev, n: n, axes: map[*kernel.Axis]int64{}, known: map[*kernel.Expr]kernel.Scalar{}}
 	i := 0
 	p.loop(d.Axes, func() {
 		out[i] = p.data(root)
@@ -90,11 +90,13 @@ func (ev *evaluator) compute(n *ir.Node, out []kernel.Scalar) {
 	})
 }
 
-// point is a point of a kernel's axes.
+// point is a point of a kernel's axes. Expressions are graphs, whose shared
+// parts (the rounds of a random number) are computed once per point.
 type point struct {
-	ev   *evaluator
-	n    *ir.Node
-	axes map[*kernel.Axis]int64
+	ev    *evaluator
+	n     *ir.Node
+	axes  map[*kernel.Axis]int64
+	known map[*kernel.Expr]kernel.Scalar
 }
 
 func (p *point) loop(axes []*kernel.Axis, f func()) {
@@ -102,10 +104,12 @@ func (p *point) loop(axes []*kernel.Axis, f func()) {
 		f()
 		return
 	}
+	outer := p.known
 	for i := range axes[0].Extent {
-		p.axes[axes[0]] = int64(i)
+		p.axes[axes[0]], p.known = int64(i), map[*kernel.Expr]kernel.Scalar{}
 		p.loop(axes[1:], f)
 	}
+	p.known = outer
 }
 
 func (p *point) index(e *kernel.Expr) int64 {
@@ -151,6 +155,15 @@ func (p *point) holds(e *kernel.Expr) bool {
 }
 
 func (p *point) data(e *kernel.Expr) kernel.Scalar {
+	v, ok := p.known[e]
+	if !ok {
+		v = p.compute(e)
+		p.known[e] = v
+	}
+	return v
+}
+
+func (p *point) compute(e *kernel.Expr) kernel.Scalar {
 	choose := func(c bool) kernel.Scalar {
 		if c {
 			return p.data(e.Args[1])
