@@ -17,6 +17,10 @@ var ErrTooLarge = errors.New("too large")
 // never succeed is refused before.
 var machineMemory = sync.OnceValue(physicalMemory)
 
+// MachineMemory returns the bytes of memory that this machine has, with swap, or a bound that nothing can pass where the
+// system does not tell.
+func MachineMemory() int64 { return machineMemory() }
+
 // checkType returns an error if no tensor can have the type.
 func checkType(typ types.Type) error {
 	if !typ.DType.Public() {

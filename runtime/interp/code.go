@@ -1,0 +1,124 @@
+package interp
+
+import (
+	"fmt"
+
+	"dumbtorch/ir/kernel"
+)
+
+// A node is an expression prepared for evaluation.
+type node struct {
+	*kernel.Expr
+	args  []*node
+	loops []int // Var, Fold: numbers of its axes
+	free  []int // numbers of the axes that the value depends on
+	data  bool  // the value depends on loads
+	slot  int   // where the value is kept between points; -1: it is computed anew
+}
+
+// code is a kernel prepared for evaluation.
+type code struct {
+	*kernel.Kernel
+	extents []int // of the axes, by number
+	slots   int
+	stores  []store
+}
+
+type store struct {
+	axes         []int
+	param        int
+	index, value *node
+}
+
+// coder makes nodes. An expression gets a slot where its value may be wanted
+// again: it has several users, or its user is computed at more points than it
+// has values.
+type coder struct {
+	code
+	number map[*kernel.Axis]int
+	nodes  map[*kernel.Expr]*node
+	err    error
+}
+
+func compile(k *kernel.Kernel) (*code, error) {
+	c := &coder{code: code{Kernel: k}, number: map[*kernel.Axis]int{}, nodes: map[*kernel.Expr]*node{}}
+	for _, s := range k.Stores {
+		if s.Param < 0 || s.Param >= len(k.Params) || !k.Params[s.Param].Out {
+			return nil, fmt.Errorf("kernel %s: store to parameter p%d, which is not one that is written", k.Name, s.Param)
+		}
+		if s.Value.DType != k.Params[s.Param].DType {
+			return nil, fmt.Errorf("kernel %s: store of %s to parameter p%d of %s", k.Name, s.Value.DType, s.Param, k.Params[s.Param].DType)
+		}
+		points := kernel.SetOf(s.Axes)
+		c.stores = append(c.stores, store{c.axes(s.Axes), s.Param, c.node(s.Index, points), c.node(s.Value, points)})
+	}
+	return &c.code, c.err
+}
+
+func (c *coder) axes(as []*kernel.Axis) []int {
+	var ns []int
+	for _, a := range as {
+		n, ok := c.number[a]
+		if !ok {
+			n = len(c.extents)
+			c.number[a] = n
+			c.extents = append(c.extents, a.Extent)
+		}
+		ns = append(ns, n)
+	}
+	return ns
+}
+
+// node returns the node of e, whose user has a value per point of the axes.
+func (c *coder) node(e *kernel.Expr, points kernel.AxisSet) *node {
+	n := c.nodes[e]
+	if n == nil {
+		n = c.build(e)
+		c.nodes[e] = n
+		if e.Free() == points {
+			return n
+		}
+	}
+	switch e.Kind {
+	case kernel.Int, kernel.Var, kernel.True, kernel.False, kernel.Const:
+	default:
+		if n.slot < 0 {
+			n.slot = c.slots
+			c.slots++
+		}
+	}
+	for a, i := range c.number {
+		if e.Free().Has(a) {
+			n.free = append(n.free, i)
+		}
+	}
+	return n
+}
+
+func (c *coder) build(e *kernel.Expr) *node {
+	n := &node{Expr: e, slot: -1}
+	points := e.Free()
+	if e.Kind == kernel.Fold {
+		points |= kernel.SetOf(e.Axes)
+	}
+	n.data = e.Kind == kernel.Load
+	for _, a := range e.Args {
+		arg := c.node(a, points)
+		n.args = append(n.args, arg)
+		n.data = n.data || arg.data
+	}
+	switch e.Kind {
+	case kernel.Var, kernel.Fold:
+		n.loops = c.axes(e.Axes)
+	case kernel.Load:
+		if e.Param < 0 || e.Param >= len(c.Params) || c.Params[e.Param].DType != e.DType {
+			c.err = fmt.Errorf("kernel %s: load of %s from parameter p%d", c.Name, e.DType, e.Param)
+		}
+	}
+	for a, i := range c.number {
+		if e.Free().Has(a) {
+			n.free = append(n.free, i)
+		}
+	}
+	return n
+}

@@ -1,0 +1,177 @@
+package interp
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"dumbtorch/ir/kernel"
+	"dumbtorch/runtime/device"
+)
+
+type executable struct {
+	dev    *Device
+	prog   *kernel.Program
+	codes  []*code  // per launch
+	dead   [][]span // per launch; nil without poison
+	first  int      // launch that writes a variable first
+	in     []int    // buffer numbers
+	out    []int
+	closed atomic.Bool
+}
+
+// Compile checks the program and prepares it for evaluation.
+func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
+	if err := d.Synchronize(); err != nil {
+		return nil, err
+	}
+	e, err := d.compile(p)
+	if err != nil {
+		return nil, fmt.Errorf("device interp: program %s: %w", p.Name, err)
+	}
+	return e, nil
+}
+
+func (d *Device) compile(p *kernel.Program) (*executable, error) {
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	e := &executable{dev: d, prog: p, first: p.FirstWrite()}
+	e.in = append(p.Of(kernel.InputBuffer), p.Of(kernel.VariableBuffer)...)
+	e.out = p.Of(kernel.OutputBuffer)
+	codes := map[*kernel.Kernel]*code{}
+	for i := range p.Launches {
+		k := p.Launches[i].Kernel
+		if codes[k] == nil {
+			c, err := compile(k)
+			if err != nil {
+				return nil, err
+			}
+			codes[k] = c
+		}
+		e.codes = append(e.codes, codes[k])
+	}
+	if d.poison {
+		e.dead = dead(p)
+	}
+	return e, nil
+}
+
+// check returns an error unless every launch fits its buffers and every buffer
+// its memory.
+func check(p *kernel.Program) error {
+	if len(p.Updates) > 0 {
+		return fmt.Errorf("%d updates of variables are not planned", len(p.Updates))
+	}
+	for i := range p.Buffers {
+		b := &p.Buffers[i]
+		switch {
+		case b.Len < 0:
+			return fmt.Errorf("buffer b%d has %d elements", i, b.Len)
+		case b.Kind == kernel.TempBuffer && (b.Offset < 0 || b.Offset > p.ArenaSize-b.Bytes()):
+			return fmt.Errorf("buffer b%d of %d bytes at %d lies outside the arena of %d", i, b.Bytes(), b.Offset, p.ArenaSize)
+		case b.Kind == kernel.ConstBuffer && int64(len(b.Data)) != b.Bytes():
+			return fmt.Errorf("constant b%d of %d bytes has %d bytes of data", i, b.Bytes(), len(b.Data))
+		}
+	}
+	for i, l := range p.Launches {
+		if len(l.Args) != len(l.Kernel.Params) {
+			return fmt.Errorf("launch %d of kernel %s has %d arguments for %d parameters", i, l.Kernel.Name, len(l.Args), len(l.Kernel.Params))
+		}
+		for j, a := range l.Args {
+			if a < 0 || a >= len(p.Buffers) {
+				return fmt.Errorf("launch %d of kernel %s: parameter p%d is bound to buffer b%d, which is not there", i, l.Kernel.Name, j, a)
+			}
+			q, b := l.Kernel.Params[j], &p.Buffers[a]
+			switch {
+			case q.DType != b.DType || q.Len != b.Len:
+				return fmt.Errorf("launch %d of kernel %s: parameter p%d is %s[%d], buffer b%d is %s[%d]", i, l.Kernel.Name, j, q.DType, q.Len, a, b.DType, b.Len)
+			case q.Out && (b.Kind == kernel.InputBuffer || b.Kind == kernel.ConstBuffer):
+				return fmt.Errorf("launch %d of kernel %s writes buffer b%d, which is %s", i, l.Kernel.Name, a, b.Kind)
+			}
+		}
+	}
+	return nil
+}
+
+// Source returns the text of the program.
+func (e *executable) Source() string { return e.prog.String() }
+
+// Close makes the executable unusable.
+func (e *executable) Close() error {
+	e.closed.Store(true)
+	return nil
+}
+
+// Run runs the program's launches in order.
+func (e *executable) Run(ctx context.Context, in, out []device.Buffer) error {
+	return e.Trace(ctx, in, out, nil)
+}
+
+// Trace is Run, with a visit after every launch.
+func (e *executable) Trace(ctx context.Context, in, out []device.Buffer, visit func(int, func(int) []byte) error) error {
+	if e.closed.Load() {
+		return fmt.Errorf("program %s: %w", e.prog.Name, device.ErrClosed)
+	}
+	mem, err := e.bind(in, out)
+	if err != nil {
+		return fmt.Errorf("program %s: %w", e.prog.Name, err)
+	}
+	defer e.dev.free(e.prog.ArenaSize)
+	for i := range e.prog.Launches {
+		if err := e.launch(ctx, i, mem); err != nil {
+			return err
+		}
+		if visit != nil {
+			if err := visit(i, func(buffer int) []byte { return mem.of[buffer] }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// memory is that of one run.
+type memory struct {
+	arena []byte
+	of    [][]byte // per buffer of the program
+}
+
+// bind finds the memory of all buffers and reserves an arena.
+func (e *executable) bind(in, out []device.Buffer) (*memory, error) {
+	if len(in) != len(e.in) || len(out) != len(e.out) {
+		return nil, fmt.Errorf("%d buffers in and %d out, want %d and %d", len(in), len(out), len(e.in), len(e.out))
+	}
+	m := &memory{of: make([][]byte, len(e.prog.Buffers))}
+	for list, nums := range [][]int{e.in, e.out} {
+		for i, n := range nums {
+			b := &e.prog.Buffers[n]
+			given, ok := [][]device.Buffer{in, out}[list][i].(*buffer)
+			switch {
+			case !ok || given.dev != e.dev:
+				return nil, fmt.Errorf("%s %q: buffer of another device", b.Kind, b.Name)
+			case given.usable() != nil:
+				return nil, fmt.Errorf("%s %q: %w", b.Kind, b.Name, given.usable())
+			case given.Bytes() < b.Bytes():
+				return nil, fmt.Errorf("%s %q: buffer of %d bytes, want %d", b.Kind, b.Name, given.Bytes(), b.Bytes())
+			}
+			m.of[n] = given.data[:b.Bytes()]
+			if e.dev.poison && b.Kind == kernel.OutputBuffer {
+				fill(m.of[n])
+			}
+		}
+	}
+	if err := e.dev.reserve(e.prog.ArenaSize); err != nil {
+		return nil, fmt.Errorf("arena: %w", err)
+	}
+	m.arena = aligned(e.prog.ArenaSize)
+	for n := range e.prog.Buffers {
+		switch b := &e.prog.Buffers[n]; b.Kind {
+		case kernel.TempBuffer:
+			m.of[n] = m.arena[b.Offset : b.Offset+b.Bytes()]
+		case kernel.ConstBuffer:
+			m.of[n] = b.Data
+		}
+	}
+	return m, nil
+}
