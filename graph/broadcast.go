@@ -43,7 +43,11 @@ func (g *Graph) align(op string, ns ...*ir.Node) []*ir.Node {
 		shapes[i] = n.Shape()
 	}
 	s, err := types.Broadcast(shapes...)
-	if err != nil {
+	if err == nil {
+		if err := s.Check(); err != nil {
+			Fail(op, "%w", err)
+		}
+	} else {
 		text := ""
 		for i, n := range ns {
 			if i > 0 {
@@ -92,6 +96,13 @@ func (g *Graph) toFloat(n *ir.Node) *ir.Node {
 func (x *Node) wantFloat(op string) {
 	if !x.n.DType().IsFloat() {
 		Fail(op, "wants floating-point numbers, got %v", x.n.Type)
+	}
+}
+
+// wantNumbers fails if x is bool.
+func (x *Node) wantNumbers(op string) {
+	if x.n.DType() == types.Bool {
+		Fail(op, "wants numbers, got %v", x.n.Type)
 	}
 }
 

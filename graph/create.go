@@ -43,18 +43,25 @@ func Iota(g *Graph, d types.DType, axis int, dims ...int) *Node {
 }
 
 // Arange returns start, start+step and so on up to but not including stop:
-// torch.arange. Integer types want integers.
+// torch.arange. Integer types want integers. d is no bool.
 func Arange(g *Graph, d types.DType, start, stop, step float64) *Node {
 	const op = "arange"
 	g.open(op)
-	n := math.Ceil((stop - start) / step)
-	if step == 0 || !(n >= 0) || n > types.MaxElements {
-		Fail(op, "from %v to %v in steps of %v: wants a step towards the end", start, stop, step)
+	if g.dtype(op, d) == types.Bool {
+		Fail(op, "counts in numbers, not in bool")
 	}
 	g.checkValue(op, d, start)
 	g.checkValue(op, d, step)
-	x := Iota(g, d, 0, int(n))
-	return x.MulScalar(step).AddScalar(start)
+	checkNumber(op, stop)
+	n := math.Ceil((stop - start) / step)
+	if step == 0 || !(n >= 0) {
+		Fail(op, "from %v to %v in steps of %v: wants a step towards the end", start, stop, step)
+	}
+	if n > types.MaxElements {
+		Fail(op, "from %v to %v in steps of %v: more than 2^48 elements", start, stop, step)
+	}
+	x := &Node{g, g.b.Iota(types.Of(d, int(n)), 0)}
+	return g.wrap(op, x.affine(op, step, start).n)
 }
 
 // Constant returns a constant of the given row-major elements; no dims make a

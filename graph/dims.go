@@ -1,24 +1,26 @@
 package graph
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"sync"
 
-	"dumbtorch/ir"
 	"dumbtorch/ir/types"
 )
 
 // A named dimension is the number dimBase - i*dimStride that stands for entry i
-// of dimNames. Sums, multiples and parts of such numbers are none, so that
-// arithmetic on them is noticed.
+// of dimNames. Sums, multiples, parts and products of such numbers are far from
+// any size and none of them, so that arithmetic on them is noticed: with the
+// addend 4 (mod 8) and the stride 0 (mod 16), the product of two is 2^63 plus
+// little, modulo 2^64.
 const (
-	dimBase   = -1 << 60
-	dimStride = 1 << 30
+	dimBase   = -1<<60 - 20004
+	dimStride = 16777360
 	maxDims   = 1 << 20
+	// No size, axis or bound that a user means is this far from zero.
+	farOut = 1 << 50
 )
 
 var dimNames struct {
@@ -27,8 +29,9 @@ var dimNames struct {
 }
 
 type namedDim struct {
-	name string
-	max  int // 0: any size
+	name   string
+	max    int // 0: any size
+	number int // that stands for it
 }
 
 // Dim returns a number that stands for a size of the given name wherever a
@@ -45,14 +48,17 @@ func BoundedDim(name string, max int) int {
 	}
 	dimNames.Lock()
 	defer dimNames.Unlock()
-	i := slices.Index(dimNames.list, namedDim{name, max})
-	if i < 0 {
-		if i = len(dimNames.list); i == maxDims {
-			Fail("dim", "more than %d named dimensions", maxDims)
+	for _, d := range dimNames.list {
+		if d.name == name && d.max == max {
+			return d.number
 		}
-		dimNames.list = append(dimNames.list, namedDim{name, max})
 	}
-	return dimBase - i*dimStride
+	if len(dimNames.list) == maxDims {
+		Fail("dim", "more than %d named dimensions", maxDims)
+	}
+	d := namedDim{name, max, dimBase - len(dimNames.list)*dimStride}
+	dimNames.list = append(dimNames.list, d)
+	return d.number
 }
 
 // lookupDim returns the named dimension that d stands for.
@@ -63,6 +69,19 @@ func lookupDim(d int) (namedDim, bool) {
 		return dimNames.list[i], true
 	}
 	return namedDim{}, false
+}
+
+// checkNumber fails if v is a named dimension turned into a number.
+func checkNumber(op string, v float64) {
+	if !(2*dimBase < v && v < dimBase/2) {
+		return
+	}
+	dimNames.Lock()
+	i := slices.IndexFunc(dimNames.list, func(d namedDim) bool { return v == float64(d.number) })
+	dimNames.Unlock()
+	if i >= 0 {
+		Fail(op, "a named dimension is no number: compute with the result of Node.Dim instead")
+	}
 }
 
 // dims holds the sizes of named dimensions during one run of a model.
@@ -207,26 +226,32 @@ type renamed struct {
 	err  error
 }
 
+// Error returns the text with names.
 func (e *renamed) Error() string { return e.text }
+
+// Unwrap returns the error with sizes.
 func (e *renamed) Unwrap() error { return e.err }
 
-// size returns the size that one number given for a dimension means.
+// size returns the size or bound that one number means.
 func (g *Graph) size(op string, d int) int {
 	if nd, ok := lookupDim(d); ok {
 		return g.dims.size(op, nd)
+	}
+	if d <= -farOut || d >= farOut {
+		Fail(op, "a size is beyond 2^50: if it is computed from a named dimension, compute with the result of Node.Dim instead")
 	}
 	return d
 }
 
 // shape returns the shape that a list of sizes means.
 func (g *Graph) shape(op string, list []int) types.Shape {
+	if len(list) > maxRank {
+		Fail(op, "%d dimensions are more than %d", len(list), maxRank)
+	}
 	s := make(types.Shape, len(list))
 	for i, d := range list {
 		s[i] = g.size(op, d)
 		if s[i] < 0 {
-			if d <= dimBase/1024 {
-				Fail(op, "dimension %d is computed from a named dimension: compute with the result of Node.Dim instead", i)
-			}
 			Fail(op, "dimension %d of %v is negative", i, types.Shape(list))
 		}
 	}
@@ -234,106 +259,4 @@ func (g *Graph) shape(op string, list []int) types.Shape {
 		Fail(op, "%w", err)
 	}
 	return s
-}
-
-// An InputSpec describes an input to whoever feeds it.
-type InputSpec struct {
-	Name     string
-	DType    types.DType
-	Dims     []int    // sizes; -1 for a named dimension
-	DimNames []string // names; "" for a fixed size
-	MaxDims  []int    // bounds of named dimensions; 0 for none
-}
-
-// String returns the type with names: "f32[batch,784]".
-func (s InputSpec) String() string {
-	out := s.DType.String() + "["
-	for i, d := range s.Dims {
-		if i > 0 {
-			out += ","
-		}
-		if s.DimNames[i] != "" {
-			out += s.DimNames[i]
-		} else {
-			out += strconv.Itoa(d)
-		}
-	}
-	return out + "]"
-}
-
-func (g *Graph) inputSpec(name string, d types.DType, list []int) InputSpec {
-	in := InputSpec{Name: name, DType: d, Dims: slices.Clone(list), DimNames: make([]string, len(list)), MaxDims: make([]int, len(list))}
-	for i, v := range list {
-		if nd, ok := lookupDim(v); ok {
-			in.Dims[i], in.DimNames[i], in.MaxDims[i] = -1, nd.name, nd.max
-		}
-	}
-	return in
-}
-
-// Inputs returns the inputs in the order of their declaration.
-func (g *Graph) Inputs() []InputSpec { return slices.Clone(g.inputs) }
-
-// DimNames returns the named dimensions in the order of their first use.
-func (g *Graph) DimNames() []string {
-	var names []string
-	for _, d := range g.dims.order {
-		names = append(names, d.name)
-	}
-	return names
-}
-
-// Bind returns the graph with the given sizes for its named dimensions: it runs
-// the model again. A graph without named dimensions is returned as it was
-// built. Every named dimension must be given, and no other. Besides, errors are
-// those of [Build], with the sizes named; and it is an error if the model does
-// not use the same inputs, outputs and variables as before.
-func (g *Graph) Bind(sizes map[string]int) (*ir.Graph, error) {
-	if !g.closed {
-		return nil, fmt.Errorf("graph %q is not built yet", g.name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(sizes)) {
-		if _, ok := g.dims.sizes[name]; !ok {
-			return nil, fmt.Errorf("graph %q has no dimension %q (it has %v)", g.name, name, g.DimNames())
-		}
-		if n := sizes[name]; n < 0 || n > types.MaxElements {
-			return nil, fmt.Errorf("graph %q: dimension %s cannot have size %d", g.name, name, n)
-		}
-	}
-	for _, d := range g.dims.order {
-		n, ok := sizes[d.name]
-		if !ok {
-			return nil, fmt.Errorf("graph %q: dimension %s is not bound", g.name, d.name)
-		}
-		if d.max > 0 && n > d.max {
-			return nil, fmt.Errorf("graph %q: dimension %s has size %d, more than its bound %d", g.name, d.name, n, d.max)
-		}
-	}
-	if len(g.dims.order) == 0 {
-		return g.b.G, nil
-	}
-	mode := Eval()
-	if g.training {
-		mode = Training()
-	}
-	h, err := build(g.name, g.model, []Option{mode}, maps.Clone(sizes))
-	if err == nil {
-		err = g.same(h)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("graph %q with %s: %w", g.name, g.dims.binding(sizes), err)
-	}
-	return h.b.G, nil
-}
-
-// binding prints sizes: "batch=64, seq=10".
-func (ds *dims) binding(sizes map[string]int) string {
-	out := ""
-	for i, d := range ds.order {
-		if i > 0 {
-			out += ", "
-		}
-		out += fmt.Sprintf("%s=%d", d.name, sizes[d.name])
-	}
-	return out
 }

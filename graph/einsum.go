@@ -78,7 +78,7 @@ func (e *einsum) check(op, spec, labels string) {
 func (e *einsum) measure(op, labels string, x *Node) {
 	s := x.n.Shape()
 	if len(labels) != len(s) {
-		Fail(op, "labels %q for %v", labels, x.n.Type)
+		Fail(op, "labels %q name %d dimensions, %v has %d", labels, len(labels), x.n.Type, len(s))
 	}
 	for i, l := range labels {
 		old, seen := e.size[l]

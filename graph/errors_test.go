@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +70,17 @@ var mistakes = []struct {
 	{"arithmetic on a name", func(g *graph.Graph) { g.Input("x", graph.F32, 2*graph.Dim("batch"), 784) }},
 	{"next to a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Reshape(graph.Dim("batch") + 1) }},
 	{"half of a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Reshape(graph.Dim("batch")/2, 2) }},
+	{"product of names", func(g *graph.Graph) { g.Input("x", graph.F32, graph.Dim("batch")*graph.Dim("batch")) }},
+	{"product of two names", func(g *graph.Graph) { g.Input("x", graph.F32, graph.Dim("batch")*graph.Dim("seq"), 3) }},
+	{"slice to before a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Slice(0, 0, graph.Dim("batch")-1, 1) }},
+	{"slice from a name's end", func(g *graph.Graph) { in(g, graph.Dim("batch")).Slice(0, -graph.Dim("batch"), graph.End, 1) }},
+	{"divide by a name", func(g *graph.Graph) { in(g, graph.Dim("batch")).Sum().DivScalar(float64(graph.Dim("batch"))) }},
+	{"rank of a product", func(g *graph.Graph) {
+		x := graph.Ones(g, graph.F32, slices.Repeat([]int{1}, 14)...)
+		graph.Einsum("abcdefghijklmn,opqrstuvwxyzAB->abcdefghijklmnopqrstuvwxyzAB", x, x)
+	}},
+	{"huge dimension", func(g *graph.Graph) { graph.Zeros(g, graph.F32, 1<<60) }},
+	{"huge product", func(g *graph.Graph) { graph.Zeros(g, graph.F32, 1<<40).Outer(graph.Zeros(g, graph.F32, 1<<40)) }},
 	{"flatten", func(g *graph.Graph) { in(g, 2, 3).Flatten(1, 0) }},
 	{"squeeze", func(g *graph.Graph) { in(g, 2, 1).Squeeze(0) }},
 	{"squeeze nothing", func(g *graph.Graph) { in(g, 2, 1).Squeeze() }},
@@ -123,6 +135,10 @@ var mistakes = []struct {
 	{"one_hot classes", func(g *graph.Graph) { g.Input("i", graph.I32, 2).OneHot(-3, graph.F32) }},
 	{"arange", func(g *graph.Graph) { graph.Arange(g, graph.F32, 0, 1, -1) }},
 	{"arange step", func(g *graph.Graph) { graph.Arange(g, graph.I32, 0, 1, 0.5) }},
+	{"arange of bool", func(g *graph.Graph) { graph.Arange(g, graph.Bool, 0, 2, 1) }},
+	{"arange to a name", func(g *graph.Graph) { graph.Arange(g, graph.F32, 0, float64(graph.Dim("batch")), 1) }},
+	{"keepdims alone", func(g *graph.Graph) { in(g, 2).Softmax(graph.KeepDims) }},
+	{"floor_div of bool", func(g *graph.Graph) { g.Input("m", graph.Bool, 2).FloorDiv(g.Input("n", graph.Bool, 2)) }},
 	{"iota axis", func(g *graph.Graph) { graph.Iota(g, graph.I32, 2, 1, 1) }},
 	{"constant size", func(g *graph.Graph) { graph.Constant(g, []float32{1, 2, 3}, 2) }},
 	{"constant nil", func(g *graph.Graph) { graph.ConstantOf(g, nil) }},

@@ -95,6 +95,9 @@ func (x *Node) Dot(y *Node) *Node {
 	if len(x.n.Shape()) != 1 || !x.n.Shape().Equal(y.n.Shape()) {
 		Fail(op, "wants two vectors of one size, got %v and %v", x.n.Type, y.n.Type)
 	}
+	if y.n.DType() == types.Bool {
+		x.wantNumbers(op)
+	}
 	return x.MatMul(y)
 }
 
@@ -105,6 +108,9 @@ func (x *Node) Outer(y *Node) *Node {
 	x.use(op, y)
 	if len(x.n.Shape()) != 1 || len(y.n.Shape()) != 1 {
 		Fail(op, "wants two vectors, got %v and %v", x.n.Type, y.n.Type)
+	}
+	if y.n.DType() == types.Bool {
+		x.wantNumbers(op)
 	}
 	return x.Unsqueeze(1).binary(op, ir.OpMul, y)
 }

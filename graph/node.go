@@ -92,7 +92,7 @@ func (g *Graph) own(op string, xs ...*Node) {
 			Fail(op, "an operand is a nil node")
 		}
 		if x.g != g {
-			Fail(op, "an operand is a node of graph %q, not of %q", x.g.name, g.name)
+			Fail(op, "an operand is a node of another graph, %q, not of %q: values pass from graph to graph as outputs and feeds, or in variables", x.g.name, g.name)
 		}
 	}
 }
@@ -145,6 +145,9 @@ func (x *Node) axis(op string, axis int) int {
 // resolveAxis makes a negative axis count from the end of rank dimensions.
 func resolveAxis(op string, axis, rank int, t types.Type) int {
 	if axis < -rank || axis >= rank {
+		if axis == KeepDims {
+			Fail(op, "KeepDims is for reductions: wants an axis of %v", t)
+		}
 		Fail(op, "axis %d is out of range for %v", axis, t)
 	}
 	if axis < 0 {

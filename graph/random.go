@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"dumbtorch/ir"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
 )
@@ -32,7 +33,7 @@ func Uniform(g *Graph, d types.DType, lo, hi float64, dims ...int) *Node {
 		Fail(op, "bounds %v and %v are not in order", lo, hi)
 	}
 	n := g.b.Uniform(g.randomType(op, d, dims), g.Var(rngState).n, g.stream())
-	return g.wrap(op, n).affine(hi-lo, lo)
+	return g.wrap(op, n).affine(op, hi-lo, lo)
 }
 
 // Normal returns random numbers of a normal distribution; see [Uniform].
@@ -43,15 +44,16 @@ func Normal(g *Graph, d types.DType, mean, std float64, dims ...int) *Node {
 		Fail(op, "the standard deviation %v is negative", std)
 	}
 	n := g.b.Normal(g.randomType(op, d, dims), g.Var(rngState).n, g.stream())
-	return g.wrap(op, n).affine(std, mean)
+	return g.wrap(op, n).affine(op, std, mean)
 }
 
-func (x *Node) affine(scale, shift float64) *Node {
+// affine returns scale*x + shift.
+func (x *Node) affine(op string, scale, shift float64) *Node {
 	if scale != 1 {
-		x = x.MulScalar(scale)
+		x = x.scalar(op, ir.OpMul, scale)
 	}
 	if shift != 0 {
-		x = x.AddScalar(shift)
+		x = x.scalar(op, ir.OpAdd, shift)
 	}
 	return x
 }

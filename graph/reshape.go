@@ -114,7 +114,7 @@ func (x *Node) Transpose(perm ...int) *Node {
 		}
 	}
 	if len(perm) != rank {
-		Fail(op, "permutation %v for %v", perm, x.n.Type)
+		Fail(op, "%v permutes %d dimensions, %v has %d", perm, len(perm), x.n.Type, rank)
 	}
 	p := make([]int, rank)
 	for i, a := range perm {

@@ -25,7 +25,12 @@ func (x *Node) Slice(axis, start, stop, step int) *Node {
 	if start == End && step > 0 {
 		start = 0
 	}
-	start, stop = g.size(op, start), g.size(op, stop)
+	if start != End {
+		start = g.size(op, start)
+	}
+	if stop != End {
+		stop = g.size(op, stop)
+	}
 	from, count := pythonSlice(start, stop, step, size)
 	return x.slice(op, a, from, count, step)
 }

@@ -70,7 +70,7 @@ func (w Window) attr(op string, t types.Type) ir.Attr {
 		last = ax
 		const most = types.MaxElements
 		if size[i] < 1 || stride[i] < 1 || low[i] < 0 || high[i] < 0 || max(size[i], stride[i], low[i], high[i]) > most {
-			Fail(op, "dimension %d: size %d, stride %d and padding %d, %d are out of range", ax, size[i], stride[i], low[i], high[i])
+			Fail(op, "dimension %d: size %d and stride %d want at least 1, padding %d, %d at least 0", ax, size[i], stride[i], low[i], high[i])
 		}
 		room := t.Shape[ax] + low[i] + high[i] - size[i]
 		if room < 0 {
