@@ -20,6 +20,8 @@ func init() {
 		{"cast to the same type", ir.OpCast, canonSameType},
 		{"reshape", ir.OpReshape, canonReshape},
 		{"transpose", ir.OpTranspose, canonTranspose},
+		{"transposed result", ir.OpTranspose, canonContractResult},
+		{"transposed operand", ir.OpContract, canonContract},
 		{"broadcast", ir.OpBroadcast, canonBroadcast},
 		{"slice", ir.OpSlice, canonSlice},
 		{"pad", ir.OpPad, canonPad},

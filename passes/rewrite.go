@@ -27,7 +27,8 @@ type rewriter struct {
 	b     *ir.Builder
 	rules map[ir.Op][]rule
 	out   []*ir.Node
-	next  int // ID of the next new node
+	users map[*ir.Node]int // live readers of a node of the old graph, or of what took its place
+	next  int              // ID of the next new node
 	pos   ir.Pos
 	fuel  int
 }
@@ -39,6 +40,7 @@ var errNoFixpoint = errors.New("rules find no end")
 func rewrite(c *Config, g *ir.Graph, rules []rule) error {
 	const perNode = 64
 	r := &rewriter{c: c, b: ir.NewBuilder(g.Name), rules: map[ir.Op][]rule{}, next: len(g.Nodes), fuel: perNode * (len(g.Nodes) + 16)}
+	r.users = countUsers(g)
 	r.b.At = ir.Pos{File: "?", Line: 1}
 	for _, q := range rules {
 		r.rules[q.op] = append(r.rules[q.op], q)
@@ -59,6 +61,7 @@ func rewrite(c *Config, g *ir.Graph, rules []rule) error {
 		}
 		if m != n {
 			to[n] = m
+			r.users[m] += r.users[n]
 		}
 	}
 	c.at = nil
@@ -70,6 +73,20 @@ func rewrite(c *Config, g *ir.Graph, rules []rule) error {
 	g.Nodes = r.out
 	g.Renumber()
 	return nil
+}
+
+// countUsers counts, for every node, the reads by live nodes and outputs.
+func countUsers(g *ir.Graph) map[*ir.Node]int {
+	users := make(map[*ir.Node]int, len(g.Nodes))
+	for _, n := range g.Live() {
+		for _, a := range n.Args {
+			users[a]++
+		}
+	}
+	for _, o := range g.Outputs {
+		users[o.Node]++
+	}
+	return users
 }
 
 // settle applies rules to n until none fits, and appends what remains.

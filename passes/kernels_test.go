@@ -1,0 +1,78 @@
+package passes_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/ir/kernel"
+	"dumbtorch/passes"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares text with a file under testdata, or writes it.
+func golden(t *testing.T, path, text string) {
+	t.Helper()
+	path = filepath.Join("testdata", filepath.FromSlash(path))
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), text, "%s; run with -update if the change is meant", path)
+}
+
+// kernelList describes every launch of a program by its structure and work.
+func kernelList(p *kernel.Program) string {
+	var b strings.Builder
+	var sum passes.Work
+	fmt.Fprintf(&b, "%-10s %5s %12s %12s %12s  %s\n", "form", "nodes", "load bytes", "store bytes", "ops", "label")
+	for i := range p.Launches {
+		l := &p.Launches[i]
+		w := passes.WorkOf(l.Kernel)
+		label, _, _ := strings.Cut(l.Label, " models_test.go")
+		fmt.Fprintf(&b, "%-10s %5d %12d %12d %12d  %s%s\n", l.Kernel.Sched.Form, l.Nodes, w.LoadBytes, w.StoreBytes, w.Ops, label, structure(l.Kernel))
+		sum.LoadBytes += w.LoadBytes
+		sum.StoreBytes += w.StoreBytes
+		sum.Ops += w.Ops
+	}
+	fmt.Fprintf(&b, "%-10d %5s %12d %12d %12d\n", len(p.Launches), "", sum.LoadBytes, sum.StoreBytes, sum.Ops)
+	return b.String()
+}
+
+// structure tells the extents of a kernel's schedule.
+func structure(k *kernel.Kernel) string {
+	list := func(as []*kernel.Axis) string {
+		var s []string
+		for _, a := range as {
+			s = append(s, fmt.Sprint(a.Extent))
+		}
+		return strings.Join(s, ",")
+	}
+	switch c := k.Sched.Contract; {
+	case c != nil:
+		return fmt.Sprintf(" batch(%s) m(%s) n(%s) k(%s)", list(c.Batch), list(c.M), list(c.N), list(c.K))
+	case k.Sched.Form == kernel.Rows:
+		return fmt.Sprintf(" outer(%s) inner(%s)", list(k.Sched.Outer), list(k.Sched.Inner))
+	}
+	return ""
+}
+
+// A wrong choice of fusion stays correct and merely slow: the lists guard it.
+func TestKernelLists(t *testing.T) {
+	for _, m := range models {
+		t.Run(m.name, func(t *testing.T) {
+			c, err := passes.Compile(build(t, m.model), &passes.Config{Check: true})
+			require.NoError(t, err)
+			golden(t, "kernels/"+m.name+".txt", kernelList(c.Program))
+		})
+	}
+}

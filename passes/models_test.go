@@ -1,0 +1,185 @@
+package passes_test
+
+import (
+	"dumbtorch/graph"
+	"dumbtorch/ir/types"
+	"dumbtorch/nn"
+	"dumbtorch/nn/optim"
+	"math"
+)
+
+type mlp struct{ FC1, FC2, FC3 *nn.Linear }
+
+func (m *mlp) Forward(x *graph.Node) *graph.Node {
+	return m.FC3.Forward(m.FC2.Forward(m.FC1.Forward(x).ReLU()).ReLU())
+}
+
+// mlpStep is a training step of a perceptron of three layers.
+func mlpStep(batch, in, h1, h2, out int, opts ...optim.Option) func(g *graph.Graph) {
+	return func(g *graph.Graph) {
+		m := &mlp{nn.NewLinear(in, h1), nn.NewLinear(h1, h2), nn.NewLinear(h2, out)}
+		x, y := g.Input("x", graph.F32, batch, in), g.Input("y", graph.I32, batch)
+		loss := nn.CrossEntropy(m.Forward(x), y)
+		(&optim.SGD{LR: 0.1, Momentum: 0.9}).Minimize(loss, nn.Params(m), opts...)
+		g.Output("loss", loss)
+	}
+}
+
+func weight(g *graph.Graph, name string, dims ...int) *graph.Node {
+	return g.Var(graph.NewVariable(name, types.Of(graph.F32, dims...), nn.Uniform(-0.5, 0.5)))
+}
+
+func layerNorm(x, gamma, beta *graph.Node) *graph.Node {
+	d := x.Sub(x.Mean(-1, graph.KeepDims))
+	v := d.Mul(d).Mean(-1, graph.KeepDims)
+	return d.Mul(v.AddScalar(1e-5).Rsqrt()).Mul(gamma).Add(beta)
+}
+
+func rmsNorm(x, gamma *graph.Node) *graph.Node {
+	return x.Mul(x.Mul(x).Mean(-1, graph.KeepDims).AddScalar(1e-5).Rsqrt()).Mul(gamma)
+}
+
+func geluTanh(x *graph.Node) *graph.Node {
+	u := x.Add(x.Mul(x).Mul(x).MulScalar(0.044715)).MulScalar(math.Sqrt(2 / math.Pi))
+	return x.MulScalar(0.5).Mul(u.Tanh().AddScalar(1))
+}
+
+// attention is causal self-attention of x [batch,time,width].
+func attention(g *graph.Graph, x *graph.Node, heads int) *graph.Node {
+	b, t, w := x.Dim(0), x.Dim(1), x.Dim(2)
+	qkv := x.MatMul(weight(g, "qkv", 3*w, w).T())
+	part := func(i int) *graph.Node {
+		return qkv.Slice(-1, i*w, (i+1)*w, 1).Reshape(b, t, heads, w/heads).Transpose(0, 2, 1, 3)
+	}
+	q, k, v := part(0), part(1), part(2)
+	s := q.MatMul(k.Swap(-1, -2)).MulScalar(1 / math.Sqrt(float64(w/heads)))
+	col := graph.Iota(g, graph.I32, 0, t)
+	row := col.Unsqueeze(1)
+	s = graph.Where(col.LessEqual(row), s, graph.Scalar(g, graph.F32, math.Inf(-1)))
+	y := s.Softmax(-1).MatMul(v).Transpose(0, 2, 1, 3).Reshape(b, t, w)
+	return y.MatMul(weight(g, "proj", w, w).T())
+}
+
+// withGrads outputs y and the gradients, for a cotangent that is fed.
+func withGrads(g *graph.Graph, y *graph.Node, wrt ...*graph.Node) {
+	ct := g.Input("ct", y.DType(), y.Shape()...)
+	g.Output("y", y)
+	for i, d := range graph.VJP([]*graph.Node{y}, []*graph.Node{ct}, wrt) {
+		g.Output("d"+string(rune('0'+i)), d)
+	}
+}
+
+type namedModel struct {
+	name  string
+	model func(g *graph.Graph)
+}
+
+// models are those whose kernels are listed.
+var models = append([]namedModel{{"mlp_sgd_momentum", mlpStep(128, 784, 512, 256, 10)}}, smallModels...)
+
+// smallModels are those that the interpreter runs in a moment.
+var smallModels = []namedModel{
+	{"mlp_small", mlpStep(12, 20, 16, 12, 8)},
+	{"mlp_clip_norm", mlpStep(12, 20, 16, 12, 8, optim.ClipNorm(1))},
+	{"mlp_accumulate", mlpStep(12, 20, 16, 12, 8, optim.Accumulate(4))},
+	{"softmax", func(g *graph.Graph) { g.Output("y", g.Input("x", graph.F32, 16, 20).Softmax(-1)) }},
+	{"softmax_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 16, 20)
+		withGrads(g, x.Softmax(-1), x)
+	}},
+	{"softmax_middle_axis", func(g *graph.Graph) { g.Output("y", g.Input("x", graph.F32, 6, 20, 8).Softmax(1)) }},
+	{"log_softmax", func(g *graph.Graph) { g.Output("y", g.Input("x", graph.F32, 16, 20).LogSoftmax(-1)) }},
+	{"log_softmax_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 16, 20)
+		withGrads(g, x.LogSoftmax(-1), x)
+	}},
+	{"cross_entropy", func(g *graph.Graph) {
+		g.Output("loss", nn.CrossEntropy(g.Input("x", graph.F32, 16, 20), g.Input("y", graph.I32, 16)))
+	}},
+	{"cross_entropy_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 16, 20)
+		loss := nn.CrossEntropy(x, g.Input("y", graph.I32, 16), nn.LabelSmoothing(0.1))
+		g.Output("loss", loss)
+		g.Output("dx", g.Grad(loss, x)[0])
+	}},
+	{"layer_norm", func(g *graph.Graph) {
+		g.Output("y", layerNorm(g.Input("x", graph.F32, 16, 24), weight(g, "gamma", 24), weight(g, "beta", 24)))
+	}},
+	{"layer_norm_grad", func(g *graph.Graph) {
+		x, gamma, beta := g.Input("x", graph.F32, 16, 24), weight(g, "gamma", 24), weight(g, "beta", 24)
+		withGrads(g, layerNorm(x, gamma, beta), x, gamma, beta)
+	}},
+	{"rms_norm", func(g *graph.Graph) {
+		g.Output("y", rmsNorm(g.Input("x", graph.F32, 16, 24), weight(g, "gamma", 24)))
+	}},
+	{"rms_norm_grad", func(g *graph.Graph) {
+		x, gamma := g.Input("x", graph.F32, 16, 24), weight(g, "gamma", 24)
+		withGrads(g, rmsNorm(x, gamma), x, gamma)
+	}},
+	{"gelu_chain", func(g *graph.Graph) {
+		x, r := g.Input("x", graph.F32, 400), g.Input("r", graph.F32, 400)
+		g.Output("y", geluTanh(x.MulScalar(1.5).AddScalar(0.25)).MulScalar(0.5).Add(r))
+	}},
+	{"broadcast_chain", func(g *graph.Graph) {
+		x, b, s := g.Input("x", graph.F32, 16, 24), g.Input("b", graph.F32, 24), g.Input("s", graph.F32, 16, 1)
+		g.Output("y", x.Add(b).Mul(s).Sub(x.Abs().MulScalar(0.1)).ReLU())
+	}},
+	{"sumsq_cols", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 16, 24)
+		g.Output("y", x.Mul(x).Sum(0))
+	}},
+	{"sums", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 8, 12, 20)
+		g.Output("a", x.Sum(0))
+		g.Output("b", x.Sum(1))
+		g.Output("c", x.Sum(2))
+		g.Output("ab", x.Sum(0, 1))
+		g.Output("ac", x.Sum(0, 2))
+		g.Output("bc", x.Sum(1, 2))
+		g.Output("abc", x.Sum())
+		g.Output("max", x.Amax(0))
+	}},
+	{"matmul_layouts", func(g *graph.Graph) {
+		a, b := g.Input("a", graph.F32, 24, 40), g.Input("b", graph.F32, 40, 16)
+		at, bt := g.Input("at", graph.F32, 40, 24), g.Input("bt", graph.F32, 16, 40)
+		g.Output("nn", a.MatMul(b))
+		g.Output("nt", a.MatMul(bt.T()))
+		g.Output("tn", at.T().MatMul(b))
+		g.Output("tt", at.T().MatMul(bt.T()))
+		g.Output("t", a.MatMul(b).T().Exp())
+	}},
+	{"matmul_batched_grad", func(g *graph.Graph) {
+		a, b := g.Input("a", graph.F32, 3, 5, 24, 40), g.Input("b", graph.F32, 5, 40, 16)
+		withGrads(g, a.MatMul(b), a, b)
+	}},
+	{"linear_3d_grad", func(g *graph.Graph) {
+		x, w, b := g.Input("x", graph.F32, 6, 16, 40), weight(g, "w", 24, 40), weight(g, "b", 24)
+		withGrads(g, geluTanh(x.MatMul(w.T()).Add(b)), x, w, b)
+	}},
+	{"matvec", func(g *graph.Graph) {
+		a, v := g.Input("a", graph.F32, 24, 40), g.Input("v", graph.F32, 40)
+		g.Output("y", a.MatMul(v).Tanh())
+		g.Output("s", v.Mul(v).Dot(v))
+	}},
+	{"attention", func(g *graph.Graph) {
+		g.Output("y", attention(g, g.Input("x", graph.F32, 2, 16, 32), 4))
+	}},
+	{"attention_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 2, 16, 32)
+		withGrads(g, attention(g, x, 4).Add(x), x)
+	}},
+	{"embedding_grad", func(g *graph.Graph) {
+		table, i := weight(g, "table", 50, 24), g.Input("i", graph.I32, 4, 12)
+		withGrads(g, table.Take(0, i).Tanh(), table)
+	}},
+	{"batch_norm_grad", func(g *graph.Graph) {
+		x, gamma := g.Input("x", graph.F32, 8, 6, 10, 10), weight(g, "gamma", 6, 1, 1)
+		d := x.Sub(x.Mean(0, 2, 3, graph.KeepDims))
+		v := d.Mul(d).Mean(0, 2, 3, graph.KeepDims)
+		withGrads(g, d.Mul(v.AddScalar(1e-5).Rsqrt()).Mul(gamma).ReLU(), x, gamma)
+	}},
+	{"accuracy", func(g *graph.Graph) {
+		x, y := g.Input("x", graph.F32, 64, 8), g.Input("y", graph.I64, 64)
+		g.Output("accuracy", nn.Accuracy(x, y))
+	}},
+}
