@@ -68,7 +68,6 @@ type state struct {
 	failure failure
 	gemm    any // scratch of the matrix product; see contract.go
 	slot    int
-	lease   *lease
 }
 
 // A failure is a run-time check that found an index out of range.
