@@ -1,7 +1,9 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dumbtorch/ir/kernel"
@@ -16,6 +18,29 @@ type MemoryReport struct {
 	Feeds      int64
 	Results    int64
 	Constants  int64
+	// Largest are the largest buffers of all of these, the largest first, at most 5. Of the temporaries it has those that
+	// are alive at the peak.
+	Largest []MemoryUse
+}
+
+// A MemoryUse is one buffer of a run.
+type MemoryUse struct {
+	What  string // `feed "x" f32[64,784]`, or the ops and source lines that make a temporary
+	Bytes int64
+}
+
+// use counts a buffer among the largest.
+func (m *MemoryReport) use(bytes int64, format string, args ...any) {
+	if bytes > 0 {
+		m.Largest = append(m.Largest, MemoryUse{fmt.Sprintf(format, args...), bytes})
+	}
+}
+
+// cut keeps the largest buffers.
+func (m *MemoryReport) cut() {
+	slices.SortStableFunc(m.Largest, func(a, b MemoryUse) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	const most = 5
+	m.Largest = slices.Clip(m.Largest[:min(most, len(m.Largest))])
 }
 
 // Total returns the memory that is in use during a run. Each further run at the same time adds arena, feeds and results.
@@ -33,20 +58,32 @@ func (m MemoryReport) String() string {
 	line("results", m.Results, "")
 	line("constants", m.Constants, "")
 	line("total", m.Total(), "")
+	for _, u := range m.Largest {
+		line("", u.Bytes, "  "+u.What)
+	}
 	return b.String()
 }
 
 // report adds up the program's buffers; checkMemory adds the variables.
 func (p *program) report() MemoryReport {
 	m := MemoryReport{Arena: p.code.Program.ArenaSize, Unshared: p.code.Memory.Sum, LowerBound: p.code.Memory.LowerBound}
+	for _, l := range p.code.Memory.Largest {
+		m.use(l.Bytes, "%s", l.Label)
+	}
+	for _, i := range p.feeds {
+		n := p.types[i].Bytes()
+		m.Feeds += n
+		m.use(n, "feed %q %s", p.src.inputs[i].name, p.types[i])
+	}
+	for _, o := range p.outs {
+		n := o.typ.Bytes()
+		m.Results += n
+		m.use(n, "result %q %s", o.name, o.typ)
+	}
 	for i := range p.code.Program.Buffers {
-		switch b := &p.code.Program.Buffers[i]; b.Kind {
-		case kernel.InputBuffer:
-			m.Feeds += b.Bytes()
-		case kernel.OutputBuffer:
-			m.Results += b.Bytes()
-		case kernel.ConstBuffer:
+		if b := &p.code.Program.Buffers[i]; b.Kind == kernel.ConstBuffer {
 			m.Constants += b.Bytes()
+			m.use(b.Bytes(), "constant %s[%d]", b.DType, b.Len)
 		}
 	}
 	return m
@@ -66,25 +103,31 @@ func (s *Session) limit() int64 {
 	return 0
 }
 
-// variableBytes returns the memory of all variables.
-func (s *Session) variableBytes() int64 {
-	var n int64
-	for _, v := range s.all() {
-		n += v.typ.Bytes()
-	}
-	return n
-}
-
-// checkMemory returns an error that announces what a run needs, if there is not that much.
+// checkMemory adds the session's variables and the step's to a report, and returns an error that announces what a run needs,
+// if there is not that much.
 func (st *Step) checkMemory(m *MemoryReport) error {
-	m.Variables = st.s.variableBytes() + st.newBytes
+	vars := st.s.all()
+	for _, v := range st.vars {
+		if !slices.Contains(vars, v) {
+			vars = append(vars, v)
+		}
+	}
+	for _, v := range vars {
+		m.Variables += v.typ.Bytes()
+		m.use(v.typ.Bytes(), "variable %q %s", v.name, v.typ)
+	}
+	m.cut()
 	limit := st.s.limit()
 	if limit <= 0 || m.Total() <= limit {
 		return nil
 	}
-	return &tagged{ErrMemoryLimit, fmt.Sprintf("a run needs %s on device %s, which has %s: arena %s, variables %s, feeds %s, results %s, constants %s",
+	var largest []string
+	for _, u := range m.Largest {
+		largest = append(largest, formatBytes(u.Bytes)+" "+u.What)
+	}
+	return &tagged{ErrMemoryLimit, fmt.Sprintf("a run needs %s on device %s, which has %s: arena %s, variables %s, feeds %s, results %s, constants %s; the largest: %s",
 		formatBytes(m.Total()), st.s.dev.Name(), formatBytes(limit), formatBytes(m.Arena), formatBytes(m.Variables), formatBytes(m.Feeds),
-		formatBytes(m.Results), formatBytes(m.Constants))}
+		formatBytes(m.Results), formatBytes(m.Constants), strings.Join(largest, ", "))}
 }
 
 // formatBytes returns a size with a binary unit: "1.5 GiB".

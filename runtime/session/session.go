@@ -72,6 +72,21 @@ func (s *Session) Compile(g *graph.Graph) (*Step, error) {
 	return s.compile(sourceOf(g))
 }
 
+// CompileIR prepares a graph of the intermediate representation, as a parser gives it: its sizes are those of its inputs.
+// Variables are known by their names: one that the session has, of the same type, is shared, others are zero at first and
+// are set with [Session.Set]. Errors: those of [Session.Compile], and a graph that does not verify. The graph must not
+// change afterwards.
+func (s *Session) CompileIR(g *ir.Graph) (*Step, error) {
+	if g == nil {
+		return nil, errors.New("session: no graph to compile")
+	}
+	src, err := sourceOfIR(g)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", g.Name, err)
+	}
+	return s.compile(src)
+}
+
 func (s *Session) compile(src *source) (*Step, error) {
 	if !s.enter() {
 		return nil, fmt.Errorf("session: %w", ErrClosed)
@@ -86,7 +101,7 @@ func (s *Session) compile(src *source) (*Step, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src.name, err)
 	}
-	st := &Step{s: s, src: src, vars: plan.all, newBytes: plan.bytes}
+	st := &Step{s: s, src: src, vars: plan.all}
 	ok := false
 	defer func() {
 		if !ok {
@@ -99,7 +114,7 @@ func (s *Session) compile(src *source) (*Step, error) {
 		if p, err = st.build(nil, src.inputTypes(nil)); err != nil {
 			return nil, fmt.Errorf("%s: %w", src.name, err)
 		}
-	} else if err := st.checkMemory(&MemoryReport{}); err != nil {
+	} else if err = st.checkMemory(&MemoryReport{}); err != nil {
 		return nil, fmt.Errorf("%s: %w", src.name, err)
 	}
 	if p != nil {
@@ -108,7 +123,6 @@ func (s *Session) compile(src *source) (*Step, error) {
 	if err := s.createVariables(plan); err != nil {
 		return nil, fmt.Errorf("%s: %w", src.name, err)
 	}
-	st.newBytes = 0
 	s.mu.Lock()
 	s.steps[st] = true
 	s.mu.Unlock()

@@ -37,10 +37,20 @@ type dim struct {
 
 // varSpec is a variable of a graph; key is its identity. init gives dst its first value for the session's seed.
 type varSpec struct {
-	key  any
-	name string
-	typ  types.Type
-	init func(dst *tensor.Tensor, seed uint64) error
+	key    any
+	name   string
+	typ    types.Type
+	init   func(dst *tensor.Tensor, seed uint64) error
+	byName bool // any variable of the name and type will do
+}
+
+// named is the key of a variable that is known by its name.
+type named string
+
+// zero is the first value of a variable that is known by its name.
+func zero(dst *tensor.Tensor, _ uint64) error {
+	clear(dst.Bytes())
+	return nil
 }
 
 // sourceOf describes a graph.
@@ -59,6 +69,27 @@ func sourceOf(g *graph.Graph) *source {
 		src.vars = append(src.vars, varSpec{key: v, name: nodes[i].Attr.Name, typ: v.Type(), init: v.Initialize})
 	}
 	return src
+}
+
+// sourceOfIR describes a graph of the intermediate representation.
+func sourceOfIR(g *ir.Graph) (*source, error) {
+	if v, ok := any(g).(interface{ Verify() error }); ok {
+		if err := v.Verify(); err != nil {
+			return nil, err
+		}
+	}
+	src := &source{name: g.Name, bind: func(map[string]int) (*ir.Graph, error) { return g, nil }}
+	for _, n := range g.Inputs() {
+		in := input{name: n.Attr.Name, dtype: n.DType()}
+		for _, size := range n.Shape() {
+			in.dims = append(in.dims, dim{size: size})
+		}
+		src.inputs = append(src.inputs, in)
+	}
+	for _, n := range g.Variables() {
+		src.vars = append(src.vars, varSpec{key: named(n.Attr.Name), name: n.Attr.Name, typ: n.Type, init: zero, byName: true})
+	}
+	return src, nil
 }
 
 // String returns the type with its named dimensions: "f32[batch,784]".

@@ -13,10 +13,9 @@ import (
 
 // A Step is a graph compiled in a session.
 type Step struct {
-	s        *Session
-	src      *source
-	vars     []*variable // in the order of the source
-	newBytes int64       // variables that are about to be created
+	s    *Session
+	src  *source
+	vars []*variable // in the order of the source
 	gate
 
 	mu       sync.Mutex

@@ -21,7 +21,6 @@ type variable struct {
 type variablePlan struct {
 	all   []*variable // in the order of the source
 	fresh []*variable
-	bytes int64 // of the fresh ones
 }
 
 // drop gives back what createVariables has taken.
@@ -41,15 +40,20 @@ func (s *Session) planVariables(src *source) (*variablePlan, error) {
 	p, byName := &variablePlan{}, map[string]*variable{}
 	for _, spec := range src.vars {
 		v := s.vars[spec.key]
-		switch other := s.byName[spec.name]; {
+		other := s.byName[spec.name]
+		if spec.byName {
+			v = other
+		}
+		switch {
 		case v != nil && v.name != spec.name:
 			return nil, fmt.Errorf("variable %q was compiled under the name %q before: name variables before the first Compile", spec.name, v.name)
+		case v != nil && !v.typ.Equal(spec.typ):
+			return nil, fmt.Errorf("variable %q is %s in this graph, %s in one compiled before", spec.name, spec.typ, v.typ)
 		case v == nil && other != nil:
 			return nil, fmt.Errorf("two different variables are named %q: %s in this graph, %s in one compiled before", spec.name, spec.typ, other.typ)
 		case v == nil:
 			v = &variable{varSpec: spec}
 			p.fresh = append(p.fresh, v)
-			p.bytes += spec.typ.Bytes()
 		}
 		if o := byName[spec.name]; o != nil {
 			return nil, fmt.Errorf("two different variables are named %q: %s and %s", spec.name, o.typ, spec.typ)

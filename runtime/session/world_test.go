@@ -308,7 +308,9 @@ func TestMemoryIsAnnounced(t *testing.T) {
 	require.NoError(t, err)
 	m, err := train.Memory(Binding{"batch": 4})
 	require.NoError(t, err)
-	require.Equal(t, MemoryReport{Arena: 1 << 10, Variables: 8, Feeds: 32 + 16, Results: 4 + 32}, m)
+	require.Equal(t, MemoryReport{Arena: 1 << 10, Variables: 8, Feeds: 32 + 16, Results: 4 + 32, Largest: []MemoryUse{
+		{`feed "x" f32[4,2]`, 32}, {`result "x" f32[4,2]`, 32}, {`feed "y" i32[4]`, 16}, {`variable "w" f32[2]`, 8}, {`result "loss" f32[]`, 4},
+	}}, m)
 	require.EqualValues(t, 1024+8+48+36, m.Total())
 	require.Equal(t, `arena           1.0 KiB  (lower bound 0 bytes, without reuse 0 bytes)
 variables       8 bytes
@@ -316,20 +318,27 @@ feeds          48 bytes
 results        36 bytes
 constants       0 bytes
 total           1.1 KiB
+               32 bytes  feed "x" f32[4,2]
+               32 bytes  result "x" f32[4,2]
+               16 bytes  feed "y" i32[4]
+                8 bytes  variable "w" f32[2]
+                4 bytes  result "loss" f32[]
 `, m.String())
 
 	d.limit = 2000
 	before, exes := d.used()
 	_, err = train.Run(t.Context(), batch(t, 100))
 	require.ErrorIs(t, err, ErrMemoryLimit)
-	require.EqualError(t, err, "train: a run needs 3.0 KiB on device fake, which has 2.0 KiB: arena 1.0 KiB, variables 8 bytes, feeds 1.2 KiB, results 804 bytes, constants 0 bytes")
+	require.EqualError(t, err, `train: a run needs 3.0 KiB on device fake, which has 2.0 KiB: arena 1.0 KiB, variables 8 bytes, feeds 1.2 KiB, results 804 bytes, constants 0 bytes; the largest: `+
+		`800 bytes feed "x" f32[100,2], 800 bytes result "x" f32[100,2], 400 bytes feed "y" i32[100], 8 bytes variable "w" f32[2], 4 bytes result "loss" f32[]`)
 	after, exesAfter := d.used()
 	require.Equal(t, []int{before, exes}, []int{after, exesAfter}, "nothing was taken")
 
 	huge := weights("huge")
 	huge.typ = types.Of(types.F64, 1<<40)
 	_, err = s.compile(trainSource(huge))
-	require.EqualError(t, err, "train: a run needs 8.0 TiB on device fake, which has 2.0 KiB: arena 0 bytes, variables 8.0 TiB, feeds 0 bytes, results 0 bytes, constants 0 bytes")
+	require.EqualError(t, err, `train: a run needs 8.0 TiB on device fake, which has 2.0 KiB: arena 0 bytes, variables 8.0 TiB, feeds 0 bytes, results 0 bytes, constants 0 bytes; `+
+		`the largest: 8.0 TiB variable "huge" f64[1099511627776], 8 bytes variable "w" f32[2]`)
 	limited, _ := open(t, WithMemoryLimit(100))
 	_, err = limited.compile(evalSource(weights("w")))
 	require.ErrorIs(t, err, ErrMemoryLimit)
