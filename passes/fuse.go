@@ -32,7 +32,6 @@ const (
 type cluster struct {
 	id       int
 	contract *ir.Node // the contraction at its heart
-	head     *ir.Node // the last full value after a contraction
 	size     int      // points of the loops: elements of a full value
 	space    space    // of the row folds; empty before there are any
 	nodes    []*ir.Node
@@ -147,9 +146,6 @@ func (f *fusion) join(n *ir.Node, k *cluster, r role) {
 				k.space = q.space
 			}
 		}
-	}
-	if k.contract != nil && r == full {
-		k.head = n
 	}
 }
 

@@ -34,12 +34,6 @@ func (f *fusion) sinkToUsers() {
 			if k, to := f.of[n], f.moveTarget(n); to != nil {
 				k.nodes = slices.DeleteFunc(k.nodes, func(q *ir.Node) bool { return q == n })
 				delete(k.role, n)
-				if k.head == n {
-					k.head = k.contract
-					if m := len(k.nodes); m > 0 {
-						k.head = k.nodes[m-1]
-					}
-				}
 				f.of[n] = to
 				to.nodes = slices.Insert(to.nodes, 0, n)
 				to.role[n] = full
@@ -81,10 +75,21 @@ func (f *fusion) moveTarget(n *ir.Node) *cluster {
 			fresh++
 		}
 	}
-	if fresh > 1 {
+	if fresh > 1 || fresh == 1 && f.storesOnly(k, n) {
 		return nil
 	}
 	return to
+}
+
+// storesOnly reports whether nothing but n leaves cluster k: a move would only
+// put another value of its size in its place.
+func (f *fusion) storesOnly(k *cluster, n *ir.Node) bool {
+	for _, q := range k.nodes {
+		if q != n && f.readOutside(q) {
+			return false
+		}
+	}
+	return true
 }
 
 // mergeSiblings joins clusters over the same loops that read a common large

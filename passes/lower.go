@@ -243,6 +243,7 @@ func (l *lowering) launch(k *cluster) error {
 func label(nodes []*ir.Node) string {
 	var ops []string
 	pos := ""
+	nodes = slices.SortedFunc(slices.Values(nodes), func(a, b *ir.Node) int { return a.ID - b.ID })
 	for _, n := range nodes {
 		if pos == "" {
 			pos = n.Pos.String()

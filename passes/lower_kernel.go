@@ -3,6 +3,7 @@ package passes
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"dumbtorch/ir"
 	"dumbtorch/ir/kernel"
@@ -54,7 +55,7 @@ func (f *fusion) buildKernel(k *cluster, outs []*ir.Node) (*kernelBuild, error) 
 func (kb *kernelBuild) loops() {
 	f, k := kb.f, kb.k
 	if k.contract != nil {
-		for _, d := range k.contract.Shape() {
+		for _, d := range contractDims(k.contract) {
 			kb.dims = append(kb.dims, loopDim{size: d})
 		}
 		return
@@ -73,6 +74,24 @@ func (kb *kernelBuild) loops() {
 	case len(ss) > 0 && !ss[0].foldsInner():
 		kb.mark(ss[0], false) // column folds: the kept dimensions are the row
 	}
+}
+
+// contractDims returns the sizes of a contraction's result with those
+// neighbours taken together that are neighbours in the operands, too.
+func contractDims(n *ir.Node) []int {
+	la, lb, out := ir.SplitLabels(n.Attr.Labels)
+	together := func(labels, pair string) bool {
+		return strings.Contains(labels, pair) || !strings.ContainsAny(labels, pair)
+	}
+	var dims []int
+	for i, d := range n.Shape() {
+		if i > 0 && together(la, out[i-1:i+1]) && together(lb, out[i-1:i+1]) {
+			dims[len(dims)-1] *= d
+		} else {
+			dims = append(dims, d)
+		}
+	}
+	return dims
 }
 
 // mark sets inner for the dimensions whose flag in s is folded.
