@@ -17,6 +17,7 @@ var levels = [][]string{
 	{"ir/types"},
 	{"runtime/tensor", "ir/kernel"},
 	{"runtime/device"},
+	{"runtime/cpu/amd64", "runtime/cpu/native"},
 	{"runtime/cpu/gemm", "nn/data/internal/splitmix"},
 	{"runtime/interp", "runtime/cpu"},
 	{"runtime/backendtest", "ir"},

@@ -8,8 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
+
+	"dumbtorch/runtime/cpu/native"
 )
 
 var benchShapes = [][3]int{
@@ -34,6 +37,10 @@ func BenchmarkDgemm(b *testing.B) {
 }
 
 func benchmarkGemm[T float32 | float64](b *testing.B, peer func(tA, tB blas.Transpose, m, n, k int, x, y, c []T, lda, ldb int)) {
+	best, err := native.Detect()
+	require.NoError(b, err)
+	testLevel = best.Level
+	defer func() { testLevel = native.Portable }()
 	for _, s := range benchShapes {
 		for _, orientation := range []string{"NN", "NT", "TN"} {
 			for workers := 1; workers <= 2; workers++ {
@@ -41,7 +48,7 @@ func benchmarkGemm[T float32 | float64](b *testing.B, peer func(tA, tB blas.Tran
 					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(workers))
 					m, n, k := s[0], s[1], s[2]
 					x, y, c := ramp[T](m*k), ramp[T](n*k), make([]T, m*n)
-					g := &Product[T]{Plan: mustPlan(m, n, k), C: c, LDC: n}
+					g := &Product[T]{Plan: mustPlan[T](m, n, k), C: c, LDC: n}
 					lda, ldb, tA, tB := k, n, blas.NoTrans, blas.NoTrans
 					a, bb := &Strided[T]{x, k, 1}, &Strided[T]{y, 1, n}
 					if orientation == "NT" {
@@ -77,14 +84,6 @@ func benchmarkGemm[T float32 | float64](b *testing.B, peer func(tA, tB blas.Tran
 			}
 		}
 	}
-}
-
-func mustPlan(m, n, k int) Plan {
-	p, err := NewPlan(m, n, k)
-	if err != nil {
-		panic(err)
-	}
-	return p
 }
 
 func ramp[T float32 | float64](n int) []T {

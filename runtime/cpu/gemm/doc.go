@@ -1,12 +1,13 @@
-// Package gemm is the portable matrix product of the CPU device: blocked, packed and register-tiled, in plain Go.
+// Package gemm is the matrix product of the CPU device: blocked, packed and register-tiled, in generated AVX2 or AVX-512 code
+// for float32 and float64 where the machine runs it (package native tells), and else in plain Go.
 //
-// It owns the cutting of a product into tasks ([Plan]), the packing of operands ([Packer], [Strided]), the micro-kernel, and the
-// hand-over of finished tiles ([Epilogue]). It starts no goroutine and keeps no memory: the caller's workers claim tasks and
-// bring the scratch. It imports only the standard library.
+// It owns the cutting of a product into tasks ([Plan]), the packing of operands ([Packer], [Strided]), the micro-kernels, and the
+// hand-over of finished tiles ([Epilogue]). It starts no goroutine and keeps no memory but the generated code, which is made once
+// for a process: the caller's workers claim tasks and bring the scratch.
 //
 // A caller makes a [Product] and has all its Pack tasks done, if there are any, then all its Run tasks:
 //
-//	plan, err := gemm.NewPlan(m, n, k)
+//	plan, err := gemm.NewPlan[float32](m, n, k)
 //	g := &gemm.Product[float32]{Plan: plan, A: a, B: b, C: c, LDC: n} // a, b: *gemm.Strided or a generated packer
 //	err = g.Check()
 //	shared, scratch := make([]float32, plan.SharedLen()), make([]float32, plan.ScratchLen())
@@ -19,12 +20,23 @@
 //
 // # Order of summation
 //
-// C[i,j] is the sequential sum s = +0; s = round(s + round(A[i,k]*B[k,j])) for k = 0, 1, ..., K-1. No product is contracted
-// into its add and K is never split between partial sums: blocks of steps go on from the sum of the block before. The bits
-// therefore depend on K and the operands alone, not on M, N, layout, tiling, task order, worker count or architecture (the
-// payload of a NaN excepted).
+// C[i,j] is the sequential sum s = +0; s = round(s + round(A[i,k]*B[k,j])) for k = 0, 1, ..., K-1 in plain Go, where no product is
+// contracted into its add, and s = round(s + A[i,k]*B[k,j]), rounded once, in generated code. K is never split between partial
+// sums: blocks of steps go on from the sum of the block before. The bits therefore depend on K, the operands and whether code is
+// generated, not on M, N, layout, tiling, task order, worker count, or the width of vectors (the payload of a NaN excepted).
 //
-// # Speed
+// # Generated code
+//
+// A tile of C of 12 rows by two vectors (AVX-512; 6 rows with AVX2) stays in registers. Columns of B are packed: copied where they
+// are contiguous across columns, transposed in registers where they are contiguous over the steps. Rows of A are read in place,
+// since a value of A is broadcast and its layout does not matter, unless their stride would crowd one set of the first-level cache.
+// One pass takes at most 512 steps for at most 192 rows, so that a panel of B stays in the first-level cache and a strip in the
+// second. A product of a vector with a matrix runs in plain Go: it is bound by memory.
+//
+// On one worker the rate is 7 to 8 times that of gonum's assembly, 96 to 108 GFLOP/s on a machine whose fused multiply-adds reach
+// 109 (BenchmarkSgemm; NN, NT and TN, 128,256,512 to 1024,1024,1024).
+//
+// # Speed of the portable code
 //
 // Go compiles float arithmetic to scalar instructions. Of the tiles 2x4, 4x2, 3x3, 2x5, 1x8 and 1x12, with 1 to 8 steps unrolled,
 // 4x2 and 2x4 were the fastest; 2x6, 3x4 and 4x3 spill and run at 0.6 of their rate. For 4x2, 16 steps gain 4 %, 24 and 32 lose

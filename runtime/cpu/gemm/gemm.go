@@ -51,6 +51,15 @@ func checkOperand[T Element](p Packer[T], rows, k int) error {
 // Pack runs one task of the packing phase: i is below Plan.PackTasks(), shared has Plan.SharedLen() elements.
 func (g *Product[T]) Pack(i int, shared []T) {
 	p := g.Plan
+	if p.engine != nil {
+		n0, n1 := i*p.cols, min((i+1)*p.cols, p.N)
+		strip := roundUp(n1-n0, p.engine.lanes())
+		for k0 := 0; k0 < p.K; k0 += p.depth {
+			k1 := min(k0+p.depth, p.K)
+			g.packStrip(shared[n0*p.K+k0*strip:][:strip*(k1-k0)], n0, n1, k0, k1)
+		}
+		return
+	}
 	a, b := p.split()
 	if rowTiles := ceilDiv(p.M, tileRows); i < rowTiles {
 		packBlock(g.A, shared[:a], MR, i*tileRows, min((i+1)*tileRows, p.M), p.K)
@@ -83,7 +92,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 	p := g.Plan
 	m0, m1, n0, n1 := p.tile(i)
 	la, lb, lc := p.scratch()
-	c, ldc := scratch[la+lb:la+lb+lc], roundUp(n1-n0, NR)
+	c, ldc := scratch[la+lb:la+lb+lc], roundUp(n1-n0, p.panel())
 	if g.Epilogue == nil {
 		c, ldc = g.C[m0*g.LDC+n0:], g.LDC
 	}
@@ -92,6 +101,8 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 		for r := range m1 - m0 {
 			clear(c[r*ldc:][:n1-n0])
 		}
+	case p.engine != nil:
+		g.engineTile(shared, scratch, c, ldc, m0, m1, n0, n1)
 	case p.shared:
 		g.sharedTile(shared, c, ldc, m0, m1, n0, n1)
 	case !g.vectorTile(scratch[:la+lb], c, ldc, m0, m1, n0, n1):
@@ -100,6 +111,14 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 	if g.Epilogue != nil {
 		g.Epilogue(c, ldc, m0, m1, n0, n1)
 	}
+}
+
+// panel returns the multiple to which the columns of a tile are rounded.
+func (p Plan) panel() int {
+	if p.engine != nil {
+		return p.engine.lanes()
+	}
+	return NR
 }
 
 // sharedTile multiplies panels that hold every step.

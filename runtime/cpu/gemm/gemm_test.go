@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"dumbtorch/runtime/cpu/native"
 )
 
 const guard = 8 // elements on either side of every destination
@@ -52,14 +54,65 @@ func (m *matrix[T]) packer() Packer[T] {
 	})
 }
 
-// sequential is the meaning of a product: each element is the plain sum in ascending k.
+// testLevel is the level whose plans a test uses; see onEveryLevel.
+var testLevel = native.Portable
+
+// onEveryLevel runs a test for portable code and for each set of vector instructions that this machine has.
+func onEveryLevel(t *testing.T, test func(t *testing.T)) {
+	best, err := native.Detect()
+	require.NoError(t, err)
+	defer func() { testLevel = native.Portable }()
+	for testLevel = native.Portable; testLevel <= best.Level; testLevel++ {
+		t.Run(testLevel.String(), test)
+	}
+}
+
+func mustPlan[T Element](m, n, k int) Plan {
+	p, err := newPlan[T](testLevel, m, n, k)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// fused returns a*b+c rounded once.
+func fused[T Element](a, b, c T) T {
+	switch any(a).(type) {
+	case float64:
+		return T(math.FMA(float64(a), float64(b), float64(c)))
+	case float32:
+		return T(fused32(float64(a), float64(b), float64(c)))
+	}
+	return T(a*b) + c
+}
+
+// fused32 rounds the exact product's sum to odd in float64 and then to float32, which is the exact sum rounded once (Boldo and
+// Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008).
+func fused32(a, b, c float64) float32 {
+	p := a * b // exact: 48 bits
+	s := p + c
+	t := s - p
+	rest := (p - (s - t)) + (c - t)
+	if rest != 0 && !math.IsInf(s, 0) && s == s && math.Float64bits(s)&1 == 0 {
+		s = math.Float64frombits(math.Float64bits(s) + map[bool]uint64{true: 1, false: ^uint64(0)}[(rest > 0) == (s > 0)])
+	}
+	return float32(s)
+}
+
+// sequential is the meaning of a product: each element is the plain sum in ascending k; generated code rounds each product and
+// its addition once, but for vectors times matrices, which are portable code.
 func sequential[T Element](a, b matrix[T], m, n, k int) []T {
 	c := make([]T, m*n)
+	fma := testLevel > native.Portable && m > 1 && n > 1
 	for i := range m {
 		for j := range n {
 			var sum T
 			for p := range k {
-				sum += T(a.at(i, p) * b.at(j, p))
+				if fma {
+					sum = fused(a.at(i, p), b.at(j, p), sum)
+				} else {
+					sum += T(a.at(i, p) * b.at(j, p))
+				}
 			}
 			c[i*n+j] = sum
 		}
@@ -139,7 +192,9 @@ func bitsOf[T Element](x T) uint64 { return math.Float64bits(float64(x)) }
 
 func normal[T Element](r *rand.Rand) func() T { return func() T { return T(r.NormFloat64() * 3) } }
 
-func TestSmallSizes(t *testing.T) {
+func TestSmallSizes(t *testing.T) { onEveryLevel(t, smallSizes) }
+
+func smallSizes(t *testing.T) {
 	sizes := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 31, 33}
 	if testing.Short() {
 		sizes = []int{0, 1, 2, 5, 17}
@@ -148,7 +203,7 @@ func TestSmallSizes(t *testing.T) {
 	for _, m := range sizes {
 		for _, n := range sizes {
 			for _, k := range sizes {
-				p := mustPlan(m, n, k)
+				p := mustPlan[float32](m, n, k)
 				layouts := []string{"k-major", "row-major", "spread"}
 				a := newMatrix(m, k, layouts[r.IntN(3)], normal[float32](r))
 				b := newMatrix(n, k, layouts[r.IntN(3)], normal[float32](r))
@@ -159,13 +214,15 @@ func TestSmallSizes(t *testing.T) {
 }
 
 // TestAgainstFloat64 bounds the error of a float32 product by that of any summation order.
-func TestAgainstFloat64(t *testing.T) {
+func TestAgainstFloat64(t *testing.T) { onEveryLevel(t, againstFloat64) }
+
+func againstFloat64(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, s := range [][3]int{{33, 31, 17}, {128, 10, 256}, {1, 100, 700}, {65, 130, 1030}} {
 		m, n, k := s[0], s[1], s[2]
 		a, b := newMatrix(m, k, "k-major", normal[float32](r)), newMatrix(n, k, "row-major", normal[float32](r))
 		c := make([]float32, m*n)
-		execute(&Product[float32]{Plan: mustPlan(m, n, k), A: &a.strided, B: &b.strided, C: c, LDC: n}, 2, float32(math.NaN()))
+		execute(&Product[float32]{Plan: mustPlan[float32](m, n, k), A: &a.strided, B: &b.strided, C: c, LDC: n}, 2, float32(math.NaN()))
 		for i := range m {
 			for j := range n {
 				var sum, size float64
@@ -180,19 +237,21 @@ func TestAgainstFloat64(t *testing.T) {
 }
 
 // TestWorkers covers every kind of plan with one to three workers: the bits are those of the sequential sum.
-func TestWorkers(t *testing.T) {
+func TestWorkers(t *testing.T) { onEveryLevel(t, workers) }
+
+func workers(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	plans := map[string]bool{}
-	for _, s := range [][3]int{{128, 10, 256}, {130, 260, 515}, {70, 129, 40}, {1, 300, 1030}, {300, 1, 1030}, {257, 131, 1}, {200, 200, 0}} {
+	for _, s := range [][3]int{{128, 10, 256}, {130, 140, 515}, {420, 70, 40}, {1, 300, 1030}, {300, 1, 1030}, {257, 131, 1}, {200, 200, 0}} {
 		m, n, k := s[0], s[1], s[2]
 		for _, layout := range []string{"k-major", "row-major", "spread", "broadcast"} {
 			a, b := newMatrix(m, k, layout, normal[float32](r)), newMatrix(n, k, layout, normal[float32](r))
 			want := sequential(a, b, m, n, k)
-			serial, err := NewSerialPlan(m, n, k)
+			serial, err := newSerialPlan[float32](testLevel, m, n, k)
 			require.NoError(t, err)
 			requireProduct(t, serial, &a.strided, &b.strided, 2, float32(math.NaN()), want)
 			for workers := 1; workers <= 3; workers++ {
-				p := mustPlan(m, n, k)
+				p := mustPlan[float32](m, n, k)
 				plans[fmt.Sprint(p.serial, p.shared)] = true
 				requireProduct(t, p, &a.strided, &b.strided, workers, float32(math.NaN()), want)
 				requireProduct(t, p, a.packer(), b.packer(), workers, float32(math.NaN()), want)
@@ -202,7 +261,9 @@ func TestWorkers(t *testing.T) {
 	require.Len(t, plans, 3, "serial, private and shared plans")
 }
 
-func TestProperty(t *testing.T) {
+func TestProperty(t *testing.T) { onEveryLevel(t, everyType) }
+
+func everyType(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { property[float32](t, float32(math.NaN())) })
 	t.Run("float64", func(t *testing.T) { property(t, math.NaN()) })
 	t.Run("int32", func(t *testing.T) { property[int32](t, -1) })
@@ -217,7 +278,7 @@ func property[T Element](t *testing.T, garbage T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		a := newMatrix(m, k, layout.Draw(t, "A"), normal[T](r))
 		b := newMatrix(n, k, layout.Draw(t, "B"), normal[T](r))
-		p := mustPlan(m, n, k)
+		p := mustPlan[T](m, n, k)
 		p.shared = rapid.Bool().Draw(t, "shared")
 		if rapid.Bool().Draw(t, "split") {
 			p.serial = false
@@ -227,7 +288,9 @@ func property[T Element](t *testing.T, garbage T) {
 }
 
 // TestSpecialValues checks that padding never meets a value: an infinity times a pad would be NaN.
-func TestSpecialValues(t *testing.T) {
+func TestSpecialValues(t *testing.T) { onEveryLevel(t, specialValues) }
+
+func specialValues(t *testing.T) {
 	values := []float32{0, float32(math.Copysign(0, -1)), 1, float32(math.Inf(1)), float32(math.Inf(-1)), math.MaxFloat32, 0x1p-149}
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, s := range [][3]int{{1, 1, 1}, {3, 3, 3}, {5, 9, 2}, {1, 9, 1}, {9, 1, 5}} {
@@ -236,7 +299,7 @@ func TestSpecialValues(t *testing.T) {
 			a, b := newMatrix(s[0], s[2], "k-major", value), newMatrix(s[1], s[2], "row-major", value)
 			want := sequential(a, b, s[0], s[1], s[2])
 			c := make([]float32, len(want))
-			execute(&Product[float32]{Plan: mustPlan(s[0], s[1], s[2]), A: &a.strided, B: &b.strided, C: c, LDC: s[1]}, 1, 0)
+			execute(&Product[float32]{Plan: mustPlan[float32](s[0], s[1], s[2]), A: &a.strided, B: &b.strided, C: c, LDC: s[1]}, 1, 0)
 			for i := range want {
 				if want[i] != want[i] {
 					require.True(t, c[i] != c[i], "element %d of %v", i, s)
@@ -257,7 +320,7 @@ func TestNoContraction(t *testing.T) {
 		a, b := a, b
 		a.Stride, b.Stride = 0, 0
 		c := make([]float32, rows*rows)
-		execute(&Product[float32]{Plan: mustPlan(rows, rows, 2), A: &a, B: &b, C: c, LDC: rows}, 1, 0)
+		execute(&Product[float32]{Plan: mustPlan[float32](rows, rows, 2), A: &a, B: &b, C: c, LDC: rows}, 1, 0)
 		for _, v := range c {
 			require.Zero(t, v)
 		}
@@ -266,15 +329,15 @@ func TestNoContraction(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for _, s := range [][3]int{{-1, 2, 3}, {2, -1, 3}, {2, 3, -1}, {math.MaxInt, 2, 1}, {math.MaxInt / 2, 1, math.MaxInt / 2}} {
-		_, err := NewPlan(s[0], s[1], s[2])
+		_, err := NewPlan[float32](s[0], s[1], s[2])
 		require.ErrorIs(t, err, ErrShape, "%v", s)
-		_, err = NewSerialPlan(s[0], s[1], s[2])
+		_, err = NewSerialPlan[float32](s[0], s[1], s[2])
 		require.ErrorIs(t, err, ErrShape, "%v", s)
 	}
 	data := make([]float32, 12)
 	good := func() *Product[float32] {
 		return &Product[float32]{
-			Plan: mustPlan(3, 4, 4), A: &Strided[float32]{data, 4, 1}, B: &Strided[float32]{data, 1, 2},
+			Plan: mustPlan[float32](3, 4, 4), A: &Strided[float32]{data, 4, 1}, B: &Strided[float32]{data, 1, 2},
 			C: make([]float32, 12), LDC: 4,
 		}
 	}
@@ -293,10 +356,12 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestRunDoesNotAllocate(t *testing.T) {
+func TestRunDoesNotAllocate(t *testing.T) { onEveryLevel(t, runDoesNotAllocate) }
+
+func runDoesNotAllocate(t *testing.T) {
 	for _, s := range [][3]int{{33, 31, 17}, {128, 10, 256}, {130, 260, 70}, {1, 300, 600}} {
 		a, b := &Strided[float32]{make([]float32, s[0]*s[2]), s[2], 1}, &Strided[float32]{make([]float32, s[1]*s[2]), 1, s[1]}
-		p := mustPlan(s[0], s[1], s[2])
+		p := mustPlan[float32](s[0], s[1], s[2])
 		g := &Product[float32]{Plan: p, A: a, B: b, Epilogue: func([]float32, int, int, int, int, int) {}}
 		shared, scratch := make([]float32, p.SharedLen()), make([]float32, p.ScratchLen())
 		require.Zero(t, testing.AllocsPerRun(3, func() {

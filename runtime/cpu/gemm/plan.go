@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"dumbtorch/runtime/cpu/native"
 )
 
 // ErrShape reports extents that are negative or too large to address.
@@ -14,6 +16,8 @@ const (
 	tileCols   = 128 // columns of C per tile; a multiple of NR
 	depthBlock = 512 // k steps per pass over a tile: both blocks together stay within 384 KiB of float32
 
+	engineSerialWork = 1 << 18 // as serialWork, for generated code
+
 	serialWork  = 1 << 17 // products below which a second worker gains less than it costs
 	sharedLimit = 1 << 23 // elements of packed operands kept at once
 
@@ -23,34 +27,58 @@ const (
 	packShare  = 32
 )
 
-// Plan says how C[M,N] = A[M,K] * B[K,N] is cut into tasks. It depends on the extents only. The zero Plan has no tasks.
+// Plan says how C[M,N] = A[M,K] * B[K,N] is cut into tasks. It depends on the extents, the element type and the machine's vector
+// instructions only. The zero Plan has no tasks.
 type Plan struct {
 	M, N, K int
-	serial  bool // one task runs every tile
-	shared  bool // operands are packed once, before the first tile
+	serial  bool    // one task runs every tile
+	shared  bool    // operands (with an engine: B) are packed once, before the first tile
+	engine  *engine // generated code; nil: portable code
+
+	rows, cols, depth int // of a tile
 }
 
-// NewPlan returns the plan of a product whose tasks are to be shared between workers. The error wraps [ErrShape].
-func NewPlan(m, n, k int) (Plan, error) {
-	p, err := NewSerialPlan(m, n, k)
-	if err != nil || float64(m)*float64(n)*float64(k) <= serialWork {
+// NewPlan returns the plan of a product of elements of type T whose tasks are to be shared between workers. The error wraps
+// [ErrShape].
+func NewPlan[T Element](m, n, k int) (Plan, error) { return newPlan[T](level(), m, n, k) }
+
+// NewSerialPlan returns the plan that runs the whole product as one task without shared memory, which suits a product that
+// is itself one of a batch. The error wraps [ErrShape].
+func NewSerialPlan[T Element](m, n, k int) (Plan, error) { return newSerialPlan[T](level(), m, n, k) }
+
+// level returns the vector instructions to use; a wrong value of the environment variable is the device's to report.
+func level() native.Level {
+	c, _ := native.Detect()
+	return c.Level
+}
+
+func newPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
+	p, err := newSerialPlan[T](l, m, n, k)
+	if err != nil || m == 0 || n == 0 {
 		return p, err
+	}
+	work := float64(m) * float64(n) * float64(k)
+	if p.engine != nil {
+		p.serial = work <= engineSerialWork
+		// Packing the columns of B again for every row of tiles costs as much as some rows of the product.
+		p.shared = !p.serial && ceilDiv(m, p.rows) > 2 && float64(n)*float64(k) <= sharedLimit
+		return p, nil
+	}
+	if work <= serialWork {
+		return p, nil
 	}
 	p.serial = false
 	if m == 1 || n == 1 {
 		return p, nil
 	}
 	tm, tn := float64(ceilDiv(m, tileRows)), float64(ceilDiv(n, tileCols))
-	work := float64(m) * float64(n) * float64(k)
 	again := (float64(float64(m)*(tn-1)) + float64(float64(n)*(tm-1))) * float64(k)
 	total := float64(roundUp(m, MR)+roundUp(n, NR)) * float64(k)
 	p.shared = again*packWeight > work/packShare && total <= sharedLimit
 	return p, nil
 }
 
-// NewSerialPlan returns the plan that runs the whole product as one task without shared memory, which suits a product that
-// is itself one of a batch. The error wraps [ErrShape].
-func NewSerialPlan(m, n, k int) (Plan, error) {
+func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	if m < 0 || n < 0 || k < 0 {
 		return Plan{}, fmt.Errorf("%w: %d x %d x %d", ErrShape, m, n, k)
 	}
@@ -59,7 +87,19 @@ func NewSerialPlan(m, n, k int) (Plan, error) {
 			return Plan{}, fmt.Errorf("%w: %d x %d x %d is too large", ErrShape, m, n, k)
 		}
 	}
-	return Plan{M: m, N: n, K: k, serial: true}, nil
+	p := Plan{M: m, N: n, K: k, serial: true, rows: tileRows, cols: tileCols, depth: depthBlock}
+	if m > 1 && n > 1 {
+		p.engine = engineFor[T](l)
+	}
+	if p.engine != nil {
+		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
+		p.cols = 4 * p.engine.lanes()
+		if n >= 16*p.cols {
+			p.cols *= 2
+		}
+		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, engineDepth))))
+	}
+	return p, nil
 }
 
 // PackTasks returns the number of tasks of the packing phase, 0 if there is none. All of them must have finished
@@ -67,6 +107,9 @@ func NewSerialPlan(m, n, k int) (Plan, error) {
 func (p Plan) PackTasks() int {
 	if !p.shared {
 		return 0
+	}
+	if p.engine != nil {
+		return ceilDiv(p.N, p.cols)
 	}
 	return ceilDiv(p.M, tileRows) + ceilDiv(p.N, tileCols)
 }
@@ -84,6 +127,9 @@ func (p Plan) SharedLen() int {
 	if !p.shared {
 		return 0
 	}
+	if p.engine != nil {
+		return roundUp(p.N, p.engine.lanes()) * p.K
+	}
 	return (roundUp(p.M, MR) + roundUp(p.N, NR)) * p.K
 }
 
@@ -95,6 +141,9 @@ func (p Plan) ScratchLen() int {
 
 // scratch returns the lengths of a worker's block of A, block of B and tile of C.
 func (p Plan) scratch() (a, b, c int) {
+	if p.engine != nil {
+		return p.engineScratch()
+	}
 	rows, cols, depth := min(roundUp(p.M, MR), tileRows), min(roundUp(p.N, NR), tileCols), min(p.K, depthBlock)
 	c = rows * cols
 	if !p.shared {
@@ -103,13 +152,18 @@ func (p Plan) scratch() (a, b, c int) {
 	return a, b, c
 }
 
-func (p Plan) tiles() int { return ceilDiv(p.M, tileRows) * ceilDiv(p.N, tileCols) }
+func (p Plan) tiles() int {
+	if p.M == 0 || p.N == 0 {
+		return 0
+	}
+	return ceilDiv(p.M, p.rows) * ceilDiv(p.N, p.cols)
+}
 
 // tile returns the part of C that tile i covers; tiles of one row of tiles follow each other.
 func (p Plan) tile(i int) (m0, m1, n0, n1 int) {
-	cols := ceilDiv(p.N, tileCols)
-	m0, n0 = i/cols*tileRows, i%cols*tileCols
-	return m0, min(m0+tileRows, p.M), n0, min(n0+tileCols, p.N)
+	cols := ceilDiv(p.N, p.cols)
+	m0, n0 = i/cols*p.rows, i%cols*p.cols
+	return m0, min(m0+p.rows, p.M), n0, min(n0+p.cols, p.N)
 }
 
 func ceilDiv(x, y int) int { return x/y + min(1, x%y) }
