@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -18,6 +19,9 @@ type Initializer func(dst *tensor.Tensor, seed uint64) error
 // InitialValue returns an initializer that copies t, of the variable's type.
 func InitialValue(t *tensor.Tensor) Initializer {
 	return func(dst *tensor.Tensor, _ uint64) error {
+		if t == nil {
+			return errors.New("the initial value is nil")
+		}
 		if !t.Type().Equal(dst.Type()) {
 			return fmt.Errorf("the initial value is %v, the variable %v", t.Type(), dst.Type())
 		}

@@ -27,7 +27,7 @@ func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 	}
 	e, err := d.compile(p)
 	if err != nil {
-		return nil, fmt.Errorf("device interp: program %s: %w", p.Name, err)
+		return nil, fmt.Errorf("program %s: %w", p.Name, err)
 	}
 	return e, nil
 }

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"io"
 	"log/slog"
+	"sync"
 
 	"dumbtorch/passes"
 )
@@ -45,3 +47,36 @@ func WithLogger(l *slog.Logger) Option {
 // WithMemoryLimit sets the most bytes that one run of a step may need: variables, arena, feeds and results together. The
 // default is what the device says that it has; 0 means no limit.
 func WithMemoryLimit(bytes int64) Option { return func(c *config) { c.memoryLimit = bytes } }
+
+// WithPasses sets how graphs are compiled: passes and switches left out, checks, shuffled orders, dumps, times, and whether
+// steps look for the first NaN. It takes the place of the settings in the environment variable DTC. The target is that of
+// the session's device, whatever c says. Dump and Log are called by one goroutine at a time.
+func WithPasses(c passes.Config) Option {
+	return func(s *config) {
+		var mu sync.Mutex
+		if dump := c.Dump; dump != nil {
+			c.Dump = func(pass, text string) {
+				mu.Lock()
+				defer mu.Unlock()
+				dump(pass, text)
+			}
+		}
+		if c.Log != nil {
+			c.Log = &lockedWriter{mu: &mu, w: c.Log}
+		}
+		s.passes, s.err = c, nil
+	}
+}
+
+// lockedWriter is a writer for many goroutines.
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+// Write writes all of p before another call writes.
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

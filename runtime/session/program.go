@@ -114,6 +114,7 @@ func (st *Step) fill(p *program) {
 		return
 	}
 	if p.exe, p.err = st.s.dev.Compile(p.code.Program); p.err != nil {
+		p.err = fmt.Errorf("device %s: %w", st.s.dev.Name(), p.err)
 		return
 	}
 	if _, ok := p.exe.(device.Tracer); !ok && st.s.cfg.passes.FindNaN {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
+	"dumbtorch/ir"
 	"dumbtorch/runtime/device"
 )
 
@@ -91,17 +93,28 @@ func (st *Step) execute(ctx context.Context, p *program, f *frame, out []device.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("internal error of device %s: %v\n%s", s.dev.Name(), r, debug.Stack())
 		}
-		if err != nil && len(p.writes) > 0 && mayHaveWritten(p, err) {
-			for _, v := range p.writes {
-				s.dirty[v] = true
-			}
-			err = fmt.Errorf("%w (%w)", err, ErrNeedsReload)
+		if err != nil {
+			err = s.failed(p, err)
 		}
 	}()
 	if s.cfg.passes.FindNaN {
 		return p.trace(ctx, f.in, out)
 	}
 	return p.exe.Run(ctx, f.in, out)
+}
+
+// failed marks the variables that a program may have left half updated, and returns the error for the caller. Whoever runs a
+// program that writes holds the state alone.
+func (s *Session) failed(p *program, err error) error {
+	clean := len(p.writes) == 0 || !mayHaveWritten(p, err)
+	err = explain(err)
+	if clean {
+		return err
+	}
+	for _, v := range p.writes {
+		s.dirty[v] = true
+	}
+	return fmt.Errorf("%w (%w)", err, ErrNeedsReload)
 }
 
 // mayHaveWritten reports whether a run that failed with err may have begun to update variables.
@@ -116,4 +129,18 @@ func mayHaveWritten(p *program, err error) bool {
 	}
 	// Devices honour a context before the first write only, and take memory before the first launch.
 	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, device.ErrOutOfMemory)
+}
+
+// explain gives a failed check of an integer division, which is a check of an index as any other to devices, a text of its
+// own.
+func explain(err error) error {
+	var check *device.CheckError
+	if errors.As(err, &check) {
+		for _, op := range []ir.Op{ir.OpDiv, ir.OpRem} {
+			if name := op.String(); check.Pos == name || strings.HasSuffix(check.Pos, ": "+name) {
+				return &tagged{err, check.Pos + ": integer division by zero"}
+			}
+		}
+	}
+	return err
 }

@@ -218,7 +218,7 @@ func TestFailedCompilationIsTriedAgain(t *testing.T) {
 	require.NoError(t, err)
 	d.compile = func(*kernel.Program) error { return errBroken }
 	_, err = train.Run(t.Context(), batch(t, 1))
-	require.EqualError(t, err, "train: bus error")
+	require.EqualError(t, err, "train: device fake: bus error")
 	d.compile = func(*kernel.Program) error { panic("index out of range") }
 	_, err = train.Run(t.Context(), batch(t, 1))
 	require.ErrorContains(t, err, "train: internal error while compiling: index out of range\n")
