@@ -65,7 +65,12 @@ func (m *machine) loop(axes []int, f func()) {
 	old := m.axes[a]
 	for i := range m.code.extents[a] {
 		m.move(a, int64(i))
-		m.loop(axes[1:], f)
+		if len(axes) > 1 {
+			m.loop(axes[1:], f)
+		} else {
+			m.tick()
+			f()
+		}
 	}
 	m.move(a, old)
 }
@@ -115,7 +120,11 @@ func (m *machine) computeIndex(n *node) int64 {
 	case kernel.Affine:
 		v := n.Int
 		for i, a := range n.args {
-			v += n.Coef[i] * m.index(a)
+			if a.Kind == kernel.Var {
+				v += n.Coef[i] * m.axes[a.loops[0]]
+			} else {
+				v += n.Coef[i] * m.index(a)
+			}
 		}
 		return v
 	case kernel.FloorDiv:
