@@ -282,14 +282,14 @@ func (w *world) compileless() *graph.Graph {
 	return g
 }
 
-// relative counts the source lines in a message from that of f.
+// relative counts the source lines in a message from that of f, where it stands in the file of f.
 func relative(msg string, f any) string {
 	pc := reflect.ValueOf(f).Pointer()
-	_, start := runtime.FuncForPC(pc).FileLine(pc)
+	own, start := runtime.FuncForPC(pc).FileLine(pc)
 	return regexp.MustCompile(`(\w+_test\.go):(\d+)`).ReplaceAllStringFunc(msg, func(pos string) string {
 		file, line, _ := strings.Cut(pos, ":")
 		n, _ := strconv.Atoi(line)
-		if file != "mistakes_test.go" {
+		if file != filepath.Base(own) {
 			return file + ":N"
 		}
 		return fmt.Sprintf("+%d", n-start)

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 
 	"dumbtorch/passes"
@@ -48,9 +50,33 @@ func WithLogger(l *slog.Logger) Option {
 // default is what the device says that it has; 0 means no limit.
 func WithMemoryLimit(bytes int64) Option { return func(c *config) { c.memoryLimit = bytes } }
 
+// WithDebug sets how graphs are compiled in the words of [passes.ParseDebug]: "check,time,fuse/off,nan". Without it and
+// without [WithPasses] the settings are those of the environment variable DTC when the session is made; of several options
+// the last one counts.
+func WithDebug(settings string) Option {
+	return func(s *config) {
+		var c passes.Config
+		if err := passes.ParseDebug(settings, &c); err != nil {
+			s.err = err
+			return
+		}
+		WithPasses(c)(s)
+	}
+}
+
+// fromEnvironment applies the settings of the environment.
+func fromEnvironment(s *config) {
+	if settings := os.Getenv(passes.DebugVariable); settings != "" {
+		WithDebug(settings)(s)
+		if s.err != nil {
+			s.err = fmt.Errorf("environment variable %s: %w", passes.DebugVariable, s.err)
+		}
+	}
+}
+
 // WithPasses sets how graphs are compiled: passes and switches left out, checks, shuffled orders, dumps, times, and whether
-// steps look for the first NaN. It takes the place of the settings in the environment variable DTC. The target is that of
-// the session's device, whatever c says. Dump and Log are called by one goroutine at a time.
+// steps look for the first NaN; see [WithDebug]. The target is that of the session's device, whatever c says. Dump and Log
+// are called by one goroutine at a time.
 func WithPasses(c passes.Config) Option {
 	return func(s *config) {
 		var mu sync.Mutex

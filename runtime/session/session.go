@@ -45,6 +45,7 @@ func New(dev device.Device, opts ...Option) *Session {
 		byName: map[string]*variable{},
 		steps:  map[*Step]bool{},
 	}
+	fromEnvironment(&s.cfg)
 	for _, o := range opts {
 		o(&s.cfg)
 	}
