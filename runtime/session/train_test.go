@@ -17,7 +17,7 @@ import (
 
 // devices are those that whole programs are run on.
 var devices = map[string]func() device.Device{
-	"interp": func() device.Device { return interp.New(interp.WithPoison()) },
+	"interp": func() device.Device { return interp.New(interp.WithPoison(), interp.WithMemoryLimit(1<<24)) },
 }
 
 // onDevices runs a test on every device.

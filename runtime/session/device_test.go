@@ -1,0 +1,268 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/graph"
+	"dumbtorch/ir"
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/session"
+	"dumbtorch/runtime/tensor"
+)
+
+func compile(t testing.TB, s *session.Session, model func(g *graph.Graph)) *session.Step {
+	t.Helper()
+	g, err := graph.Build("model", model)
+	require.NoError(t, err)
+	st, err := s.Compile(g)
+	require.NoError(t, err)
+	return st
+}
+
+func floats(t testing.TB, x *tensor.Tensor, err error) []float32 {
+	t.Helper()
+	require.NoError(t, err)
+	data, err := tensor.Data[float32](x)
+	require.NoError(t, err)
+	return data
+}
+
+// counter is a model of two steps over a table of ones: one adds 1 to every element, the other gives the extremes.
+func counter(t *testing.T, s *session.Session, n int) (count, look *session.Step) {
+	v := graph.NewVariable("table", types.Of(graph.F32, n), nil)
+	count = compile(t, s, func(g *graph.Graph) {
+		next := g.Var(v).AddScalar(1)
+		g.Assign(v, next)
+		g.Output("sum", next.Sum())
+	})
+	look = compile(t, s, func(g *graph.Graph) {
+		g.Output("least", g.Var(v).Amin())
+		g.Output("most", g.Var(v).Amax())
+	})
+	return count, look
+}
+
+func TestEvaluationWhileTraining(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		const n, steps = 300, 30
+		s := session.New(dev)
+		count, look := counter(t, s, n)
+		var done atomic.Bool
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				var res session.Results
+				defer res.Release()
+				for before := 0.0; !done.Load(); {
+					err := look.RunInto(context.Background(), nil, &res)
+					least, err1 := res.Scalar("least")
+					most, err2 := res.Scalar("most")
+					if err := errors.Join(err, err1, err2); err != nil || least != most || least < before {
+						t.Errorf("between steps the table is one number, not less than %v before: %v and %v, %v", before, least, most, err)
+						return
+					}
+					before = least
+				}
+			})
+		}
+		for range 2 {
+			wg.Go(func() {
+				for !done.Load() {
+					if _, err := s.State(); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for i := range steps {
+			require.Equal(t, float64(n*(i+1)), scalar(t, count, nil, "sum"))
+		}
+		done.Store(true)
+		wg.Wait()
+		require.Equal(t, float64(steps), scalar(t, look, nil, "most"))
+		require.NoError(t, s.Close())
+	})
+}
+
+// patient is a context that is cancelled when it is asked for the n-th time.
+type patient struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func newPatient(parent context.Context, n int) *patient {
+	ctx, cancel := context.WithCancel(parent)
+	p := &patient{Context: ctx, cancel: cancel}
+	p.left.Store(int64(n))
+	return p
+}
+
+func (p *patient) ask() {
+	if p.left.Add(-1) <= 0 {
+		p.cancel()
+	}
+}
+
+func (p *patient) Err() error {
+	p.ask()
+	return p.Context.Err()
+}
+
+func (p *patient) Done() <-chan struct{} {
+	p.ask()
+	return p.Context.Done()
+}
+
+func TestCancellationIsBeforeTheFirstWriteOrNotAtAll(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		s := session.New(dev, session.WithDebug("fuse/off"))
+		train, err := s.Compile(newMLP().train(t))
+		require.NoError(t, err)
+		feeds := points(t, 8, 1)
+		require.NotZero(t, scalar(t, train, feeds, "loss"))
+		cancelled, finished := 0, 0
+		for n := 1; finished < 3 && n < 1000; n++ {
+			before, err := s.State()
+			require.NoError(t, err)
+			ctx := newPatient(t.Context(), n)
+			res, err := train.Run(ctx, feeds)
+			ctx.cancel()
+			after, stateErr := s.State()
+			require.NoError(t, stateErr)
+			if err != nil {
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, before, after)
+				cancelled++
+				continue
+			}
+			res.Release()
+			require.NotEqual(t, before, after)
+			finished++
+		}
+		require.Equal(t, 3, finished)
+		require.Greater(t, cancelled, 2)
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestAFailedCheckNeverUpdatesSilently(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		for _, setting := range []string{"", "fuse/off", "fuse/off,order/off", "memplan-reuse/off", "seed=3"} {
+			t.Run(setting, func(t *testing.T) {
+				s := session.New(dev, session.WithDebug(setting))
+				defer s.Close()
+				v := graph.NewVariable("v", types.Of(graph.F32, 4), nil)
+				st := compile(t, s, func(g *graph.Graph) {
+					next := g.Var(v).AddScalar(1)
+					g.Assign(v, next)
+					first := next.Sum().Cast(graph.I64)
+					row := graph.Iota(g, graph.F32, 0, 10).Take(0, first.Add(g.Input("i", graph.I64)))
+					g.Output("row", row)
+				})
+				feed := func(i int64) session.Feeds { return session.Feeds{"i": tensor.Scalar(i)} }
+				require.Equal(t, 5.0, scalar(t, st, feed(1), "row"))
+				_, err := st.Run(t.Context(), feed(100))
+				var check *device.CheckError
+				require.ErrorAs(t, err, &check)
+				require.EqualValues(t, 108, check.Value)
+				require.EqualValues(t, 10, check.Limit)
+				got, getErr := s.Get("v")
+				if errors.Is(err, session.ErrNeedsReload) {
+					require.ErrorIs(t, getErr, session.ErrNeedsReload)
+					_, err = st.Run(t.Context(), feed(1))
+					require.ErrorIs(t, err, session.ErrNeedsReload)
+					one, err := tensor.Full[float32](1, 4)
+					require.NoError(t, err)
+					require.NoError(t, s.Set("v", one))
+				} else {
+					require.Equal(t, []float32{1, 1, 1, 1}, floats(t, got, getErr))
+				}
+				require.Equal(t, 9.0, scalar(t, st, feed(1), "row"))
+			})
+		}
+	})
+}
+
+func TestEverythingIsGivenBack(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		l, ok := dev.(interface{ MemoryLimit() int64 })
+		require.True(t, ok, "the device says how much memory it has")
+		whole := func() error {
+			b, err := dev.Alloc(l.MemoryLimit())
+			if err == nil {
+				b.Release()
+			}
+			return err
+		}
+		require.NoError(t, whole())
+		s := session.New(dev)
+		train, err := s.Compile(newMLP().train(t))
+		require.NoError(t, err)
+		kept, err := train.Run(t.Context(), points(t, 8, 1))
+		require.NoError(t, err)
+		other, err := train.Run(t.Context(), points(t, 9, 1))
+		require.NoError(t, err)
+		require.ErrorIs(t, whole(), device.ErrOutOfMemory)
+		other.Release()
+		require.NoError(t, train.Close())
+		loss, err := kept.Scalar("loss")
+		require.NoError(t, err, "results outlive the step")
+		require.NotZero(t, loss)
+		require.NoError(t, s.Close())
+		require.NoError(t, whole(), "variables, programs and the results that were left are given back")
+		_, err = kept.Scalar("loss")
+		require.ErrorIs(t, err, session.ErrReleased)
+		kept.Release()
+		require.NoError(t, whole())
+	})
+}
+
+func TestEmptyBatches(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		s := session.New(dev)
+		eval, err := s.Compile(newMLP().eval(t))
+		require.NoError(t, err)
+		require.Zero(t, scalar(t, eval, points(t, 0, 1), "correct"))
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestCompileIR(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		b := ir.NewBuilder("parsed")
+		x, w := b.Input("x", types.Of(types.F32, 2)), b.Variable("w", types.Of(types.F32, 2))
+		b.Assign(w, b.Add(w, x))
+		b.G.Outputs = []ir.Output{{Name: "y", Node: b.Sum(b.Mul(x, w), 0)}}
+		s := session.New(dev)
+		st, err := s.CompileIR(b.G)
+		require.NoError(t, err)
+		require.Equal(t, []string{"w"}, s.Names())
+		x1, err := tensor.From([]float32{1, 2}, 2)
+		require.NoError(t, err)
+		feeds := session.Feeds{"x": x1}
+		require.Equal(t, 0.0, scalar(t, st, feeds, "y"), "variables are zero at first")
+		require.Equal(t, 5.0, scalar(t, st, feeds, "y"))
+		require.NoError(t, s.Set("w", x1))
+
+		c := ir.NewBuilder("again")
+		c.G.Outputs = []ir.Output{{Name: "w", Node: c.Variable("w", types.Of(types.F32, 2))}}
+		again, err := s.CompileIR(c.G)
+		require.NoError(t, err)
+		res, err := again.Run(t.Context(), nil)
+		require.NoError(t, err)
+		got, err := res.Tensor("w")
+		require.Equal(t, []float32{1, 2}, floats(t, got, err), "variables of one name are shared")
+		_, err = st.Run(t.Context(), session.Feeds{"x": tensor.Scalar(float32(1))})
+		require.EqualError(t, err, `parsed: feed "x": expected f32[2], got f32[]`)
+		require.NoError(t, s.Close())
+	})
+}
