@@ -63,8 +63,8 @@ func (g *Graph) DimNames() []string {
 // those of [Build], with the sizes named; and it is an error if the model does
 // not use the same inputs, outputs and variables as before.
 func (g *Graph) Bind(sizes map[string]int) (*ir.Graph, error) {
-	if !g.closed {
-		return nil, fmt.Errorf("graph %q is not built yet", g.name)
+	if !g.built {
+		return nil, fmt.Errorf("graph %q is not built: Build has not returned, or returned an error", g.name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(sizes)) {
 		if _, ok := g.dims.sizes[name]; !ok {
@@ -90,6 +90,8 @@ func (g *Graph) Bind(sizes map[string]int) (*ir.Graph, error) {
 	if g.training {
 		mode = Training()
 	}
+	g.binding.Lock()
+	defer g.binding.Unlock()
 	h, err := build(g.name, g.model, []Option{mode}, maps.Clone(sizes))
 	if err == nil {
 		err = g.same(h)

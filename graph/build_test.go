@@ -37,7 +37,8 @@ func TestBuildNamesBugs(t *testing.T) {
 	defer func() { ir.OpSin.Def().Infer = saved }()
 	ir.OpSin.Def().Infer = nil
 	_, err := graph.Build("m", func(g *graph.Graph) { g.Output("y", g.Input("x", graph.F32).Sin()) })
-	require.ErrorContains(t, err, "bug in dumbtorch/ir.(*Builder).New: runtime error")
+	require.ErrorContains(t, err, "bug in dumbtorch/ir.")
+	require.ErrorContains(t, err, ": runtime error")
 }
 
 func TestBuildChecksTheWhole(t *testing.T) {

@@ -19,6 +19,7 @@ package graph
 
 import (
 	"fmt"
+	"sync"
 
 	"dumbtorch/ir"
 	"dumbtorch/ir/types"
@@ -44,9 +45,11 @@ type Graph struct {
 	model    func(*Graph)
 	training bool
 
-	b      *ir.Builder
-	closed bool
-	dims   dims
+	b       *ir.Builder
+	closed  bool // nothing can be added
+	built   bool // without a mistake
+	binding sync.Mutex
+	dims    dims
 
 	inputs   []InputSpec
 	outputs  map[string]bool
@@ -74,8 +77,12 @@ func Eval() Option { return func(g *Graph) { g.training = false } }
 // not recovered.
 //
 // If the model uses named dimensions ([Dim]), it is run with sizes that stand
-// for them, and again at each [Graph.Bind]; it must do the same every time: use
-// variables made outside, and read nothing that changes.
+// for them, and again at each [Graph.Bind], by one goroutine at a time; it must
+// do the same every time: use variables made outside, and read nothing that
+// changes.
+//
+// Outside of Build, when there is nobody to return an error, misuse of nodes and
+// graphs panics with the same [*Error].
 func Build(name string, model func(g *Graph), opts ...Option) (*Graph, error) {
 	return build(name, model, opts, nil)
 }
@@ -118,7 +125,7 @@ func (g *Graph) finish() {
 	}
 	g.dims.checkInputs(g.inputs)
 	g.b.G.Dims = g.dims.names()
-	g.closed = true
+	g.closed, g.built = true, true
 }
 
 // Name returns the name given to [Build].
@@ -127,13 +134,23 @@ func (g *Graph) Name() string { return g.name }
 // Training reports whether the graph is of a training step.
 func (g *Graph) Training() bool { return g.training }
 
-// IR returns the nodes appended so far. They must not be changed. With named
-// dimensions the sizes are those that stand for them; [Graph.Bind] returns the
-// graph for given sizes.
-func (g *Graph) IR() *ir.Graph { return g.b.G }
+// IR returns the nodes appended so far, nil for a Graph that no Build made.
+// They must not be changed. With named dimensions the sizes are those that stand
+// for them; [Graph.Bind] returns the graph for given sizes.
+func (g *Graph) IR() *ir.Graph {
+	if g.b == nil {
+		return nil
+	}
+	return g.b.G
+}
 
 // String returns the name and the number of nodes, for debugging.
-func (g *Graph) String() string { return fmt.Sprintf("graph %s (%d nodes)", g.name, len(g.b.G.Nodes)) }
+func (g *Graph) String() string {
+	if g == nil || g.b == nil {
+		return "nil graph"
+	}
+	return fmt.Sprintf("graph %s (%d nodes)", g.name, len(g.b.G.Nodes))
+}
 
 // open fails unless g is a graph that is being built.
 func (g *Graph) open(op string) {

@@ -221,6 +221,21 @@ var mistakes = []struct {
 	}, device.ErrOutOfMemory},
 
 	{"nil graph", func(w *world) error { _, err := w.Compile(nil); return err }, nil},
+	{"graph that no Build made", func(w *world) error { _, err := w.Compile(&graph.Graph{}); return err }, nil},
+	{"graph whose Build failed", func(w *world) error {
+		var g *graph.Graph
+		_, err := graph.Build("model", func(h *graph.Graph) { g = h; h.Output("y", nil) })
+		require.Error(w, err)
+		_, err = w.Compile(g)
+		return err
+	}, nil},
+	{"nil device", func(w *world) error { _, err := session.New(nil).Compile(w.compileless()); return err }, nil},
+	{"nil option", func(w *world) error { _, err := session.New(w.Device(), nil).Compile(w.compileless()); return err }, nil},
+	{"nil context", func(w *world) error {
+		var none context.Context
+		_, err := w.train.Run(none, points(w, 4, 1))
+		return err
+	}, nil},
 	{"nil intermediate representation", func(w *world) error { _, err := w.CompileIR(nil); return err }, nil},
 	{"two variables of one name", func(w *world) error {
 		v := graph.NewVariable("fc1.bias", types.Of(graph.F32, 5), nil)

@@ -42,6 +42,9 @@ func (st *Step) run(ctx context.Context, feeds Feeds, out *Results) error {
 	if out == nil {
 		return errors.New("no results to fill")
 	}
+	if ctx == nil {
+		return errors.New("the context is nil")
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"dumbtorch/graph"
@@ -47,7 +48,16 @@ func New(dev device.Device, opts ...Option) *Session {
 	}
 	fromEnvironment(&s.cfg)
 	for _, o := range opts {
-		o(&s.cfg)
+		if o != nil {
+			o(&s.cfg)
+		}
+	}
+	if slices.ContainsFunc(opts, func(o Option) bool { return o == nil }) {
+		s.cfg.err = errors.New("an option is nil")
+	}
+	if dev == nil {
+		s.cfg.err = errors.New("there is no device: the one given to New is nil")
+		return s
 	}
 	s.cfg.passes.Target = dev.Target()
 	if s.cfg.compile == nil {
@@ -67,7 +77,7 @@ func (s *Session) Seed() uint64 { return s.cfg.seed }
 // at its first feed. Errors: two variables of one name, a compiler bug, no memory ([ErrMemoryLimit],
 // [device.ErrOutOfMemory]), [ErrClosed]. After an error the session is as it was.
 func (s *Session) Compile(g *graph.Graph) (*Step, error) {
-	if g == nil {
+	if g == nil || g.IR() == nil {
 		return nil, errors.New("session: no graph to compile")
 	}
 	return s.compile(sourceOf(g))
