@@ -14,11 +14,11 @@ import (
 // The rooms in levels: a package imports only packages of lower levels. Rooms
 // of one level are siblings and import nothing of each other.
 var levels = [][]string{
-	{"ir/types"},
+	{"ir/types", "ir/internal/lex"},
 	{"runtime/tensor", "ir/kernel"},
 	{"runtime/device"},
 	{"runtime/cpu/amd64", "runtime/cpu/native"},
-	{"runtime/cpu/gemm", "nn/data/internal/splitmix"},
+	{"runtime/cpu/gemm", "runtime/cpu/simd", "nn/data/internal/splitmix"},
 	{"runtime/interp", "runtime/cpu"},
 	{"runtime/backendtest", "ir"},
 	{"autodiff", "passes"},

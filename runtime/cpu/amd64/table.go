@@ -158,6 +158,11 @@ const (
 	VPMOVSXBD
 	VPMOVZXWD
 	VPMOVSXDQ
+	VPACKSSDW
+	VPACKSSWB
+	VPUNPCKLDQ
+	VPABSB
+	VMOVQStore // the lower 8 bytes
 	VMOVUPS
 	VMOVUPD
 	VMOVUPSStore
@@ -317,6 +322,12 @@ var rows = [opEnd]row{
 	VPMOVSXBD:  in("VPMOVSXBD", formRM, m0F38, 0x21, 0, both).unit(quarter),
 	VPMOVZXWD:  in("VPMOVZXWD", formRM, m0F38, 0x33, 0, both).unit(half),
 	VPMOVSXDQ:  in("VPMOVSXDQ", formRM, m0F38, 0x25, 0, both).unit(half),
+
+	VPACKSSDW:  in("VPACKSSDW", formRVM, m0F, 0x6B, 0, both),
+	VPACKSSWB:  in("VPACKSSWB", formRVM, m0F, 0x63, 0, both).unit(vector),
+	VPUNPCKLDQ: in("VPUNPCKLDQ", formRVM, m0F, 0x62, 0, both),
+	VPABSB:     in("VPABSB", formRM, m0F38, 0x1C, 0, both).unit(vector),
+	VMOVQStore: in("VMOVQ", formMR, m0F, 0xD6, 0, hasVEX|memOnly|noY),
 
 	VMOVUPS:         ps("VMOVUPS", formRM, 0x10).unit(vector),
 	VMOVUPD:         pd("VMOVUPD", formRM, 0x10).unit(vector),

@@ -1,0 +1,54 @@
+package simd
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"dumbtorch/ir/kernel"
+)
+
+// guarded returns n bytes that end at a page that cannot be touched.
+func guarded(t *testing.T, n int) []byte {
+	page := unix.Getpagesize()
+	size := (n + page - 1) / page * page
+	mem, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	require.NoError(t, err)
+	require.NoError(t, unix.Mprotect(mem[size:], unix.PROT_NONE))
+	t.Cleanup(func() { require.NoError(t, unix.Munmap(mem)) })
+	return mem[size-n : size : size]
+}
+
+// TestGuardPages runs every length on streams that end at the end of memory.
+func TestGuardPages(t *testing.T) {
+	needsCode(t)
+	b := NewBuilder()
+	x, sx := b.Load(F32)
+	m, sm := b.Load(Bool)
+	y, ok := b.Unary(kernel.Neg, F32, x)
+	require.True(t, ok)
+	v := b.Select(m, y, x)
+	lt, ok := b.Binary(kernel.Lt, F32, v, x)
+	require.True(t, ok)
+	out, outBool := b.Store(F32, v), b.Store(Bool, lt)
+	l := compile(t, b)
+	for n := 1; n <= 67; n++ {
+		mx, mm, mo, mb := guarded(t, 4*n), guarded(t, n), guarded(t, 4*n), guarded(t, n)
+		for i := range n {
+			setF32(mx, i, float32(i+1))
+			mm[i] = byte(i & 1)
+		}
+		var args Args
+		args.Streams[sx], args.Streams[sm] = unsafe.Pointer(&mx[0]), unsafe.Pointer(&mm[0])
+		args.Streams[out], args.Streams[outBool] = unsafe.Pointer(&mo[0]), unsafe.Pointer(&mb[0])
+		l.Run(&args, n)
+		for i := range n {
+			want := float64(i+1) * float64(1-2*(i&1))
+			require.Equal(t, want, scalar(F32, mo, i).Float())
+			require.EqualValues(t, i&1, mb[i])
+		}
+	}
+	require.NoError(t, l.Free())
+}
