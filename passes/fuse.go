@@ -4,7 +4,6 @@ import (
 	"math/bits"
 
 	"dumbtorch/ir"
-	"dumbtorch/ir/types"
 )
 
 // Fusion puts every node that computes something into a cluster; a cluster
@@ -32,6 +31,7 @@ const (
 type cluster struct {
 	id       int
 	contract *ir.Node // the contraction at its heart
+	pull     bool     // the first value is a fold of its own at every point: only pointwise nodes join
 	size     int      // points of the loops: elements of a full value
 	space    space    // of the row folds; empty before there are any
 	nodes    []*ir.Node
@@ -177,11 +177,11 @@ func (f *fusion) cluster() {
 // open starts a cluster for n.
 func (f *fusion) open(n *ir.Node) (*cluster, role) {
 	k := f.newCluster(n)
-	if isContraction(n) {
+	switch {
+	case isContraction(n):
 		k.contract = n
 		return k, full
-	}
-	if !f.info[n].folds {
+	case !f.info[n].folds:
 		return k, full
 	}
 	for _, r := range f.info[n].rels {
@@ -193,6 +193,7 @@ func (f *fusion) open(n *ir.Node) (*cluster, role) {
 			return k, sink
 		}
 	}
+	k.pull = true
 	return k, full
 }
 
@@ -342,82 +343,20 @@ func (f *fusion) edgeRole(n *ir.Node, k *cluster, r relation) (role, bool) {
 	case pr == sink:
 		return sink, r.kind == identity && !r.inFold && !info.folds && scalar
 	case r.kind == identity && !r.inFold:
-		return pr, !info.folds || k.contract == nil
+		return pr, !info.folds
 	case r.kind == broadcast && pr == row && !r.inFold:
 		return full, k.space.equal(r.space)
-	case k.contract != nil:
+	case k.contract != nil || k.pull:
 		return 0, false
 	case r.kind == folded && pr == full:
-		if r.space.foldsInner() && (k.space.empty() && f.refines(k, r.space) || k.space.equal(r.space)) {
+		if r.space.foldsInner() && f.takesRow(k, r.space) {
 			return row, true
 		}
-		return sink, f.refines(k, r.space) && f.isSum(n)
+		return sink, f.takesSink(k, r.space)
 	case r.kind == picked && pr == full && !info.folds:
-		return row, k.space.empty() && f.refines(k, r.space) || k.space.equal(r.space)
+		return row, f.takesRow(k, r.space)
 	case r.kind == folded && pr == row:
-		return sink, r.space.kept() == 1 && f.isSum(n)
+		return sink, r.space.kept() == 1
 	}
 	return 0, false
-}
-
-// isSum reports whether n folds by addition: other folds have no sinks.
-func (f *fusion) isSum(n *ir.Node) bool { return n.Op == ir.OpSum || n.Op == ir.OpContract }
-
-// refines reports whether the loops of k, as its row space and its sinks have
-// cut them, and the space s can be cut alike.
-func (f *fusion) refines(k *cluster, s space) bool {
-	_, ok := refine(append(f.spaces(k), s), k.size)
-	return ok
-}
-
-// spaces returns the row space and the sinks' spaces of k.
-func (f *fusion) spaces(k *cluster) []space {
-	var ss []space
-	if !k.space.empty() {
-		ss = append(ss, k.space)
-	}
-	for _, n := range k.nodes {
-		if k.role[n] != sink {
-			continue
-		}
-		for _, r := range f.info[n].rels {
-			if r.kind == folded && f.fullIn(k, r.producer) {
-				ss = append(ss, r.space)
-			}
-		}
-	}
-	return ss
-}
-
-// fullIn reports whether p, read by a fold in k, is as large as k's loops.
-func (f *fusion) fullIn(k *cluster, p *ir.Node) bool {
-	if f.of[p] == k {
-		return k.role[p] == full
-	}
-	return p.Shape().Size() == k.size
-}
-
-// refine returns the coarsest box of the given size of which all spaces are
-// regroupings.
-func refine(ss []space, size int) ([]int, bool) {
-	cuts := map[int]bool{1: true, size: true} // cumulative products from the inside
-	for _, s := range ss {
-		p := 1
-		for i := len(s.dims) - 1; i >= 0; i-- {
-			p *= s.dims[i]
-			cuts[p] = true
-		}
-		if p != size {
-			return nil, false
-		}
-	}
-	sorted := sortedKeys(cuts)
-	var dims types.Shape
-	for i := len(sorted) - 1; i > 0; i-- {
-		if sorted[i]%sorted[i-1] != 0 {
-			return nil, false
-		}
-		dims = append(dims, sorted[i]/sorted[i-1])
-	}
-	return dims, true
 }

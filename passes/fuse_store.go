@@ -1,14 +1,11 @@
 package passes
 
 import (
-	"maps"
 	"slices"
 
 	"dumbtorch/ir"
 	"dumbtorch/ir/kernel"
 )
-
-func sortedKeys(m map[int]bool) []int { return slices.Sorted(maps.Keys(m)) }
 
 // readOutside reports whether n is an output or read by another cluster.
 func (f *fusion) readOutside(n *ir.Node) bool {
@@ -105,7 +102,7 @@ func (f *fusion) mergeSiblings() {
 }
 
 func (f *fusion) mergeable(a, b *cluster) bool {
-	if a == b || len(a.nodes) == 0 || len(b.nodes) == 0 || a.contract != nil || b.contract != nil || a.size != b.size || a.size <= 1 {
+	if a == b || len(a.nodes) == 0 || len(b.nodes) == 0 || a.contract != nil || b.contract != nil || a.pull || b.pull || a.size != b.size || a.size <= 1 {
 		return false
 	}
 	if !a.space.empty() && !b.space.empty() && !a.space.equal(b.space) {
@@ -154,7 +151,7 @@ func (f *fusion) mergeable(a, b *cluster) bool {
 	if !shared {
 		return false
 	}
-	_, ok := refine(append(f.spaces(a), f.spaces(b)...), a.size)
+	_, ok := layoutOf(a.size, sp, append(f.sinks(a), f.sinks(b)...))
 	return ok
 }
 

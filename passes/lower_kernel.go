@@ -1,7 +1,6 @@
 package passes
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -60,19 +59,12 @@ func (kb *kernelBuild) loops() {
 		}
 		return
 	}
-	ss := f.spaces(k)
-	dims, ok := refine(ss, k.size)
+	l, ok := layoutOf(k.size, k.space, f.sinks(k))
 	if !ok {
-		dims = []int{k.size}
+		l = layout{dims: []int{k.size}, inner: make([]bool, 1)}
 	}
-	for _, d := range dims {
-		kb.dims = append(kb.dims, loopDim{size: d})
-	}
-	switch {
-	case !k.space.empty():
-		kb.mark(k.space, true)
-	case len(ss) > 0 && !ss[0].foldsInner():
-		kb.mark(ss[0], false) // column folds: the kept dimensions are the row
+	for i, d := range l.dims {
+		kb.dims = append(kb.dims, loopDim{size: d, inner: l.inner[i]})
 	}
 }
 
@@ -94,32 +86,16 @@ func contractDims(n *ir.Node) []int {
 	return dims
 }
 
-// mark sets inner for the dimensions whose flag in s is folded.
-func (kb *kernelBuild) mark(s space, folded bool) {
-	for i, in := range kb.flags(s) {
-		kb.dims[i].inner = in == folded
+// folds returns, per loop dimension, whether space s folds it.
+func (kb *kernelBuild) folds(s space) []bool {
+	dims := make([]int, len(kb.dims))
+	for i, d := range kb.dims {
+		dims[i] = d.size
 	}
+	return s.over(dims)
 }
 
-// flags returns, per loop dimension, whether space s folds it.
-func (kb *kernelBuild) flags(s space) []bool {
-	out := make([]bool, len(kb.dims))
-	j, left := len(s.dims)-1, 1
-	if j >= 0 {
-		left = s.dims[j]
-	}
-	for i := len(kb.dims) - 1; i >= 0 && j >= 0; i-- {
-		out[i] = s.folded[j]
-		if left /= max(1, kb.dims[i].size); left <= 1 {
-			if j--; j >= 0 {
-				left = s.dims[j]
-			}
-		}
-	}
-	return out
-}
-
-// select returns the domains of the dimensions for which keep holds.
+// domains returns the domains of the dimensions for which keep holds.
 func (kb *kernelBuild) domains(keep func(i int) bool) []*kernel.Domain {
 	ds := []*kernel.Domain{}
 	for i := range kb.dims {
@@ -130,24 +106,14 @@ func (kb *kernelBuild) domains(keep func(i int) bool) []*kernel.Domain {
 	return ds
 }
 
-// sinkSpace returns the space that a sink folds, if it folds full values.
-func (kb *kernelBuild) sinkSpace(n *ir.Node) (space, bool) {
-	for _, r := range kb.f.info[n].rels {
-		if r.kind == folded && kb.f.fullIn(kb.k, r.producer) {
-			return r.space, true
-		}
-	}
-	return space{}, false
-}
-
 // over returns the domains over which member n is stored.
 func (kb *kernelBuild) over(n *ir.Node) []*kernel.Domain {
 	switch kb.k.role[n] {
 	case row:
 		return kb.domains(func(i int) bool { return !kb.dims[i].inner })
 	case sink:
-		if s, ok := kb.sinkSpace(n); ok {
-			fl := kb.flags(s)
+		if s, ok := kb.f.sinkSpace(kb.k, n); ok {
+			fl := kb.folds(s)
 			return kb.domains(func(i int) bool { return !fl[i] })
 		}
 		return nil
@@ -164,8 +130,8 @@ func (kb *kernelBuild) prefer(n *ir.Node) []*kernel.Domain {
 	case row:
 		return kb.domains(func(i int) bool { return kb.dims[i].inner })
 	case sink:
-		if s, ok := kb.sinkSpace(n); ok {
-			fl := kb.flags(s)
+		if s, ok := kb.f.sinkSpace(kb.k, n); ok {
+			fl := kb.folds(s)
 			return kb.domains(func(i int) bool { return fl[i] })
 		}
 		return kb.domains(func(i int) bool { return !kb.dims[i].inner })
@@ -217,122 +183,5 @@ func (kb *kernelBuild) finish() {
 			kk.Axes = append(kk.Axes, a)
 		}
 	}
-	kk.Sched = kb.schedule(used)
-}
-
-func (kb *kernelBuild) schedule(used kernel.AxisSet) kernel.Schedule {
-	kk := kb.kernel
-	var s kernel.Schedule
-	if kb.k.contract != nil {
-		if c := contraction(kb.in.b, kk); c != nil {
-			return kernel.Schedule{Form: kernel.Contract, Contract: c}
-		}
-		return s
-	}
-	folds := false
-	for _, st := range kk.Stores {
-		folds = folds || st.Value.HasFold()
-	}
-	rows := false
-	for _, n := range kb.k.nodes {
-		rows = rows || kb.k.role[n] != full
-	}
-	if folds && !rows {
-		return s
-	}
-	for _, d := range kb.dims {
-		for _, a := range d.d.Axes {
-			switch {
-			case !used.Has(a):
-			case d.inner:
-				s.Inner = append(s.Inner, a)
-			default:
-				s.Outer = append(s.Outer, a)
-			}
-		}
-	}
-	s.Form = kernel.Rows
-	if !folds {
-		s.Form = kernel.Pointwise
-		s.Outer, s.Inner = nil, nil
-		for _, st := range kk.Stores {
-			if len(st.Axes) > len(s.Outer) {
-				s.Outer = st.Axes
-			}
-		}
-		for _, st := range kk.Stores {
-			if !slices.Equal(st.Axes, s.Outer) {
-				s.Form = kernel.General
-				s.Outer = nil
-				break
-			}
-		}
-	}
-	return s
-}
-
-// contraction describes the fold over a product in k's stores, or returns nil
-// where the expression is not of that form.
-func contraction(b *kernel.Builder, k *kernel.Kernel) *kernel.Contraction {
-	var fold *kernel.Expr
-	kernel.Walk(k.Roots(), func(e *kernel.Expr) {
-		if e.Kind == kernel.Fold && e.Op == kernel.Add && fold == nil {
-			fold = e
-		}
-	})
-	if fold == nil {
-		return nil
-	}
-	body := fold.Args[0]
-	var guard *kernel.Expr
-	if body.Kind == kernel.If && body.Args[2].IsConst(0) {
-		guard, body = body.Args[0], body.Args[1]
-	}
-	if body.Kind != kernel.Call || body.Op != kernel.Mul {
-		return nil
-	}
-	x, y := body.Args[0], body.Args[1]
-	if guard != nil {
-		zero := b.Const(fold.DType, 0)
-		switch {
-		case guard.Free()&^x.Free() == 0:
-			x = b.If(guard, x, zero)
-		case guard.Free()&^y.Free() == 0:
-			y = b.If(guard, y, zero)
-		default:
-			return nil
-		}
-	}
-	axes := k.Stores[0].Axes
-	if len(axes) > 0 && x.Free().Has(axes[len(axes)-1]) && !y.Free().Has(axes[len(axes)-1]) {
-		x, y = y, x // the innermost axis of the result is an N axis
-	}
-	c := &kernel.Contraction{Fold: fold, A: x, B: y, K: fold.Axes}
-	for _, a := range axes {
-		inA, inB := x.Free().Has(a), y.Free().Has(a)
-		switch {
-		case inA && inB:
-			c.Batch = append(c.Batch, a)
-		case inA:
-			c.M = append(c.M, a)
-		case inB:
-			c.N = append(c.N, a)
-		default:
-			return nil
-		}
-	}
-	for _, a := range fold.Axes {
-		if !x.Free().Has(a) || !y.Free().Has(a) {
-			return nil
-		}
-	}
-	for _, s := range k.Stores {
-		if !slices.Equal(s.Axes, axes) {
-			return nil
-		}
-	}
-	if x.HasFold() || y.HasFold() || len(c.M) == 0 || len(c.N) == 0 {
-		return nil
-	}
-	return c
+	kk.Sched = kb.schedule()
 }

@@ -156,7 +156,6 @@ func digits(e *kernel.Expr) (ds []digit, rest []*kernel.Expr, unit int64, ok boo
 type nodeInfo struct {
 	rels  []relation
 	folds bool
-	cost  int // weighted scalar operations per element, without folds
 }
 
 // analyse reads off a node's body how it uses its producers. virtual nodes are
@@ -179,21 +178,27 @@ func analyse(n *ir.Node, virtual func(*ir.Node) bool) (*nodeInfo, error) {
 		return nil, err
 	}
 	info.folds = root.HasFold()
+	var folds []*kernel.Expr
 	kernel.Walk([]*kernel.Expr{root}, func(e *kernel.Expr) {
-		if e.Kind == kernel.Call {
-			info.cost += e.Op.Info().Cost
+		if e.Kind == kernel.Fold {
+			folds = append(folds, e)
 		}
+	})
+	inFold := map[*kernel.Expr]bool{}
+	kernel.Walk(folds, func(e *kernel.Expr) { inFold[e] = true })
+	kernel.Walk([]*kernel.Expr{root}, func(e *kernel.Expr) {
 		if e.Kind == kernel.Load {
-			info.rels = append(info.rels, relate(e.Args[0], in.nodes[e.Param], size, out))
+			info.rels = append(info.rels, relate(e.Args[0], in.nodes[e.Param], size, out, inFold[e]))
 		}
 	})
 	return info, nil
 }
 
 // relate classifies a load of p at index ix by a node of the given size whose
-// own flat index is made of the axes out.
-func relate(ix *kernel.Expr, p *ir.Node, size int, out kernel.AxisSet) relation {
-	r := relation{producer: p, inFold: ix.Free()&^out != 0}
+// own flat index is made of the axes out; inFold tells that the load stands
+// under a fold.
+func relate(ix *kernel.Expr, p *ir.Node, size int, out kernel.AxisSet, inFold bool) relation {
+	r := relation{producer: p, inFold: inFold}
 	ds, rest, unit, ok := digits(ix)
 	if !ok {
 		return r
@@ -239,7 +244,7 @@ func relate(ix *kernel.Expr, p *ir.Node, size int, out kernel.AxisSet) relation 
 		for _, d := range own {
 			n *= d.base
 		}
-		if n != size {
+		if n != size || len(own) == len(ds) {
 			return r
 		}
 		for _, d := range ds {
