@@ -195,6 +195,7 @@ func mergeLaunches(p *kernel.Program, run []int, number int) (kernel.Launch, boo
 		}
 		number += written
 		out.Nodes += l.Nodes
+		out.Clusters = append(out.Clusters, l.Clusters...)
 	}
 	for _, i := range run {
 		for _, q := range p.Launches[i].Kernel.Params {

@@ -223,7 +223,7 @@ func (l *lowering) launch(k *cluster) error {
 	if err != nil {
 		return err
 	}
-	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(k.nodes), Nodes: len(k.nodes)}
+	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(k.nodes), Nodes: len(k.nodes), Clusters: []int{k.id}}
 	for _, n := range kb.in.nodes {
 		la.Args = append(la.Args, l.buffer[n])
 	}

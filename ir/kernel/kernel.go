@@ -126,6 +126,9 @@ type Launch struct {
 	Label  string   // the ops and the source line, for people
 	// Nodes counts the graph nodes computed.
 	Nodes int
+	// Clusters holds the numbers of the graph's clusters that it computes, for
+	// tools.
+	Clusters []int
 }
 
 // A Program is what a device compiles: buffers, and launches in order. A
