@@ -25,6 +25,8 @@ type Device interface {
 	// aligned to 64. The content is undefined. It fails with [ErrOutOfMemory].
 	Alloc(bytes int64) (Buffer, error)
 	// Compile makes a program executable. The program must not change afterwards.
+	// Programs that were compiled one after the other may share kernels, which a
+	// device need compile only once.
 	Compile(*kernel.Program) (Executable, error)
 	// Synchronize waits for all work that was started.
 	Synchronize() error

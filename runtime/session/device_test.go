@@ -1,8 +1,10 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"dumbtorch/graph"
 	"dumbtorch/ir"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/session"
@@ -263,6 +266,36 @@ func TestCompileIR(t *testing.T) {
 		require.Equal(t, []float32{1, 2}, floats(t, got, err), "variables of one name are shared")
 		_, err = st.Run(t.Context(), session.Feeds{"x": tensor.Scalar(float32(1))})
 		require.EqualError(t, err, `parsed: feed "x": expected f32[2], got f32[]`)
+		require.NoError(t, s.Close())
+	})
+}
+
+func TestBindingsShareKernels(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		var log bytes.Buffer
+		s := session.New(dev, session.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		w := graph.NewVariable("w", types.Of(graph.F32, 3, 4), nil)
+		st := compile(t, s, func(g *graph.Graph) {
+			g.Output("y", g.Input("x", graph.F32, graph.Dim("n"), 3).MatMul(g.Var(w)))
+			g.Output("norm", g.Var(w).Mul(g.Var(w)).Sum())
+		})
+		first, err := st.Program(session.Binding{"n": 2})
+		require.NoError(t, err)
+		own := map[*kernel.Kernel]bool{}
+		for _, l := range first.Program.Launches {
+			own[l.Kernel] = true
+		}
+		second, err := st.Program(session.Binding{"n": 5})
+		require.NoError(t, err)
+		shared := 0
+		for _, l := range second.Program.Launches {
+			if own[l.Kernel] {
+				shared++
+			}
+		}
+		require.Equal(t, 1, shared, "the norm does not depend on n")
+		require.Contains(t, log.String(), `binding="n=2" launches=2 kernels=2 shared=0`)
+		require.Contains(t, log.String(), `binding="n=5" launches=2 kernels=2 shared=1`)
 		require.NoError(t, s.Close())
 	})
 }

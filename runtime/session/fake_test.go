@@ -252,6 +252,7 @@ func open(t *testing.T, opts ...Option) (*Session, *fakeDevice) {
 		buffers, exes := d.used()
 		require.Zero(t, buffers, "buffers in use after Close")
 		require.Zero(t, exes, "executables open after Close")
+		require.Empty(t, s.kernels.byText)
 	})
 	return s, d
 }

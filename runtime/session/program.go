@@ -26,6 +26,7 @@ type program struct {
 	// Set before ready is closed. If err is set, nothing else is.
 	err    error
 	code   *passes.Compiled
+	held   []*sharedKernel
 	exe    device.Executable
 	feeds  []int       // per input of the program: the number of the source's input
 	vars   []*variable // per variable of the program
@@ -76,7 +77,9 @@ func (p *program) newFrame(dev device.Device) (*frame, error) {
 }
 
 // close gives back what the program holds; nobody uses it any more.
-func (p *program) close() error {
+func (p *program) close(kernels *kernelCache) error {
+	kernels.release(p.held)
+	p.held = nil
 	for _, f := range p.free {
 		f.release()
 	}
@@ -103,9 +106,8 @@ func (st *Step) fill(p *program) {
 		if r := recover(); r != nil {
 			p.err = fmt.Errorf("internal error while compiling: %v\n%s", r, debug.Stack())
 		}
-		if p.err != nil && p.exe != nil {
-			p.exe.Close()
-			p.exe = nil
+		if p.err != nil {
+			p.close(&st.s.kernels)
 		}
 	}()
 	start := time.Now()
@@ -113,6 +115,8 @@ func (st *Step) fill(p *program) {
 	if p.err != nil {
 		return
 	}
+	var shared int
+	p.held, shared = st.s.kernels.share(p.code.Program)
 	if p.exe, p.err = st.s.dev.Compile(p.code.Program); p.err != nil {
 		p.err = fmt.Errorf("device %s: %w", st.s.dev.Name(), p.err)
 		return
@@ -121,7 +125,8 @@ func (st *Step) fill(p *program) {
 		p.err = fmt.Errorf("device %s cannot look for a NaN: it runs no program launch by launch", st.s.dev.Name())
 		return
 	}
-	st.s.cfg.log.Info("compiled", "step", st.src.name, "binding", st.src.describe(p.sizes), "kernels", len(p.code.Program.Launches),
+	st.s.cfg.log.Info("compiled", "step", st.src.name, "binding", st.src.describe(p.sizes),
+		"launches", len(p.code.Program.Launches), "kernels", len(p.held), "shared", shared,
 		"arena", formatBytes(p.memory.Arena), "took", time.Since(start).Round(10*time.Microsecond))
 }
 

@@ -31,6 +31,8 @@ type Session struct {
 	steps  map[*Step]bool
 	blocks blockList
 
+	kernels kernelCache
+
 	done    sync.Once
 	doneErr error
 }

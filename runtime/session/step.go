@@ -66,7 +66,7 @@ func (st *Step) freePrograms() error {
 	defer st.mu.Unlock()
 	var errs []error
 	for _, p := range st.programs {
-		errs = append(errs, p.close())
+		errs = append(errs, p.close(&st.s.kernels))
 	}
 	st.programs = nil
 	return errors.Join(errs...)
@@ -163,7 +163,7 @@ func (st *Step) evict() {
 		p.gone = true
 		st.s.cfg.log.Info("gave up a program", "step", st.src.name, "binding", st.src.describe(p.sizes), "kept", last)
 		if p.refs == 0 {
-			st.logError(p.close())
+			st.logError(p.close(&st.s.kernels))
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (st *Step) release(p *program) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if p.refs--; p.refs == 0 && p.gone {
-		st.logError(p.close())
+		st.logError(p.close(&st.s.kernels))
 	}
 }
 
