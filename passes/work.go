@@ -7,7 +7,11 @@ type Work struct {
 	LoadBytes  int64 // of the elements read, each once
 	StoreBytes int64
 	Ops        int64 // scalar operations weighted by [kernel.OpInfo.Cost]
+	Flops      int64 // arithmetic on floating-point numbers, every operation counted once
 }
+
+// maxPoints is the most points that are counted, so that no sum overflows.
+const maxPoints = 1 << 48
 
 // WorkOf counts the work of a kernel that computes every expression once per
 // point of the axes that it depends on. A fold counts one operation per point
@@ -19,6 +23,9 @@ func WorkOf(k *kernel.Kernel) Work {
 		n := int64(1)
 		for _, a := range k.Axes {
 			if s.Has(a) {
+				if int64(a.Extent) > maxPoints/max(1, n) {
+					return maxPoints
+				}
 				n *= int64(a.Extent)
 			}
 		}
@@ -31,8 +38,15 @@ func WorkOf(k *kernel.Kernel) Work {
 			loads[e.Param] += points(e.Args[0].Free())
 		case kernel.Call:
 			cost = e.Op.Info().Cost
+			if e.Args[0].DType.IsFloat() && e.Op != kernel.Bitcast {
+				w.Flops += points(e.Free())
+			}
 		case kernel.Fold:
-			w.Ops += points(e.Free()|kernel.SetOf(e.Axes)) * int64(e.Op.Info().Cost)
+			n := points(e.Free() | kernel.SetOf(e.Axes))
+			w.Ops += n * int64(e.Op.Info().Cost)
+			if e.DType.IsFloat() {
+				w.Flops += n
+			}
 		case kernel.Select, kernel.If, kernel.Cast:
 			cost = 1
 		}
