@@ -42,6 +42,7 @@ const (
 	kBlend               // sign bit of c ? b : a
 	kFMA                 // a*b + c, rounded once; neg: -a*b + c
 	kLoadBit             // lanes of stream n, bytes 0 and 1, as a mask
+	kCarry               // carry n, as the iteration before left it
 )
 
 // node defines a value.
@@ -69,7 +70,8 @@ type Builder struct {
 	types  []Type // of streams
 	out    []bool // streams that are stored
 	stores []store
-	slots  int // scalars
+	slots  int     // scalars
+	carry  []Value // what each carry becomes
 }
 
 // NewBuilder returns an empty program.
@@ -119,6 +121,20 @@ func (b *Builder) Store(t Type, v Value) int {
 	b.stores = append(b.stores, store{v, t, s})
 	return s
 }
+
+// Carry returns a value that goes from iteration to iteration, and its number in
+// [Args.Carry], where it starts and ends: the running folds of lanes i, i+8,
+// i+16, ... for each i below 8. [Builder.SetCarry] says what it becomes.
+func (b *Builder) Carry() (Value, int) {
+	n := len(b.carry)
+	v := b.add(node{kind: kCarry, n: n})
+	b.carry = append(b.carry, v)
+	return v, n
+}
+
+// SetCarry makes v the next value of a carry. Lanes beyond the last element
+// leave it as it is.
+func (b *Builder) SetCarry(n int, v Value) { b.carry[n] = v }
 
 // The shorthand in which operations are written.
 

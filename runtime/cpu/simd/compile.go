@@ -17,6 +17,7 @@ import (
 const (
 	maxStreams = 16
 	maxSlots   = 48 // scalars and spilled values
+	maxCarries = 4
 	lanes      = 8
 	vecBytes   = 4 * lanes
 )
@@ -26,7 +27,9 @@ const (
 	offCount   = 0
 	offStreams = 8
 	offScalars = offStreams + 8*maxStreams
-	offSlots   = offScalars + 4*maxSlots
+	offMask    = offScalars + 4*maxSlots // lanes of the last, partial vector
+	offCarry   = offMask + vecBytes
+	offSlots   = offCarry + maxCarries*vecBytes
 )
 
 // The registers of the loop: the argument block, bytes done of streams of 32
@@ -53,54 +56,112 @@ type compiler struct {
 	pins  []Value // operands of the instruction at hand
 	slots int
 	at    int
+	last  bool // the code of the last, partial vector
 	err   error
 }
 
-const noValue Value = -1
+// What a register holds that holds no value: nothing, or a carry.
+const (
+	noValue  Value = -1
+	reserved Value = -2
+)
 
-// Compile returns the code of the program: a loop over Args.
-func (b *Builder) compile() ([]byte, error) {
-	if len(b.types) > maxStreams {
-		return nil, fmt.Errorf("simd: %d streams, more than %d", len(b.types), maxStreams)
+// compile returns the code of the program: a loop over vectors, and at offset
+// tail the same for one vector of which only the lanes of the mask count.
+func (b *Builder) compile() (code []byte, tail int, err error) {
+	switch {
+	case len(b.types) > maxStreams:
+		return nil, 0, fmt.Errorf("simd: %d streams, more than %d", len(b.types), maxStreams)
+	case b.slots > maxSlots:
+		return nil, 0, fmt.Errorf("simd: %d scalars, more than %d", b.slots, maxSlots)
+	case len(b.carry) > maxCarries:
+		return nil, 0, fmt.Errorf("simd: %d carries, more than %d", len(b.carry), maxCarries)
 	}
-	if b.slots > maxSlots {
-		return nil, fmt.Errorf("simd: %d scalars, more than %d", b.slots, maxSlots)
+	a := amd64.New()
+	for _, last := range []bool{false, true} {
+		if last && len(b.carry) == 0 {
+			break // the loop itself will do
+		}
+		a.Align(64)
+		if last {
+			tail = a.Len()
+		}
+		c := &compiler{Builder: b, a: a, slots: b.slots, last: last}
+		if c.loop(); c.err != nil {
+			return nil, 0, c.err
+		}
 	}
-	c := &compiler{Builder: b, a: amd64.New(), slots: b.slots}
+	code, err = a.Finish()
+	return code, tail, err
+}
+
+// loop appends the loop and what goes before and after it.
+func (c *compiler) loop() {
+	a := c.a
 	c.countUses()
 	for i := range c.in {
 		c.in[i] = noValue
 	}
-	a := c.a
-	for i := range b.types {
+	for i := range c.types {
 		if i < len(streamRegs) {
 			a.Mov(streamRegs[i], amd64.At(rArgs, offStreams+8*i))
 		}
 	}
-	for i := range b.slots {
+	for i := range c.Builder.slots {
 		a.Op2(amd64.VBROADCASTSS, amd64.Y, 0, amd64.At(rArgs, offScalars+4*i))
 		a.Store(amd64.VMOVUPSStore, amd64.Y, slotAt(i), 0)
+	}
+	for i := range c.carry {
+		a.Op2(amd64.VMOVUPS, amd64.Y, carryReg(i), carryAt(i))
+		c.in[carryReg(i)] = reserved
 	}
 	a.Mov(rLeft, amd64.At(rArgs, offCount))
 	a.Xor(rIndex, rIndex)
 	a.Xor(rByte, rByte)
 	a.Align(32)
 	top := a.Here()
-	for v := range b.nodes {
+	for v := range c.nodes {
 		c.at = v
 		c.emit(Value(v))
 		c.storeAll(Value(v))
 	}
+	c.carryOver()
 	a.AddImm(rIndex, vecBytes)
 	a.AddImm(rByte, lanes)
 	a.SubImm(rLeft, 1)
 	a.Jcc(amd64.NotEqual, top)
+	for i := range c.carry {
+		a.Store(amd64.VMOVUPSStore, amd64.Y, carryAt(i), carryReg(i))
+	}
 	a.VZeroUpper()
 	a.Ret()
-	if c.err != nil {
-		return nil, c.err
+}
+
+// carryReg is the register that holds a carry throughout.
+func carryReg(i int) amd64.Vec { return amd64.Vec(15 - i) }
+
+func carryAt(i int) amd64.Mem { return amd64.At(rArgs, offCarry+vecBytes*i) }
+
+// carryOver gives the carries their next values, all at once.
+func (c *compiler) carryOver() {
+	c.at = len(c.nodes)
+	c.pins = c.pins[:0]
+	for _, v := range c.carry {
+		c.use(v)
 	}
-	return a.Finish()
+	for i, v := range c.carry {
+		switch from := amd64.Vec(c.reg[v]); {
+		case c.nodes[v].kind == kCarry && c.nodes[v].n == i:
+		case c.nodes[v].kind == kCarry:
+			c.err = fmt.Errorf("simd: a carry becomes another one")
+		case c.last:
+			mask := amd64.Vec(c.free())
+			c.a.Op2(amd64.VMOVUPS, amd64.Y, mask, amd64.At(rArgs, offMask))
+			c.a.Blend(amd64.VBLENDVPS, amd64.Y, carryReg(i), carryReg(i), from, mask)
+		default:
+			c.a.Op2(amd64.VMOVUPS, amd64.Y, carryReg(i), from)
+		}
+	}
 }
 
 func slotAt(i int) amd64.Mem { return amd64.At(rArgs, offSlots+vecBytes*i) }
@@ -117,6 +178,9 @@ func (c *compiler) countUses() {
 				c.uses[v] = append(u, i)
 			}
 		}
+	}
+	for _, v := range c.carry {
+		c.uses[v] = append(c.uses[v], n)
 	}
 }
 
@@ -156,7 +220,7 @@ func (c *compiler) free() int8 {
 		if v == noValue {
 			return int8(r)
 		}
-		if slices.Contains(c.pins, v) {
+		if v == reserved || slices.Contains(c.pins, v) {
 			continue
 		}
 		if next := c.nextUse(v); next > far {
@@ -223,7 +287,7 @@ func (c *compiler) use(v Value) amd64.Vec {
 // done gives back the registers of operands that nothing reads any more.
 func (c *compiler) done(vs ...Value) {
 	for _, v := range vs {
-		if r := c.reg[v]; r >= 0 && c.dies(v) {
+		if r := c.reg[v]; r >= 0 && c.in[r] != reserved && c.dies(v) {
 			c.reg[v], c.in[r] = -1, noValue
 		}
 	}
@@ -244,6 +308,8 @@ func (c *compiler) emit(v Value) {
 	c.pins = c.pins[:0]
 	switch n.kind {
 	case kConst, kScalar:
+	case kCarry:
+		c.reg[v] = int8(carryReg(n.n))
 	case kLoad:
 		a.Op2(amd64.VMOVUPS, y, c.define(v), c.stream(n.n))
 	case kLoadBit:
@@ -299,7 +365,7 @@ func (c *compiler) emitFMA(v Value, n *node) {
 	for _, x := range []Value{n.a, n.b, n.c} {
 		c.pin(x)
 	}
-	overwrite := func(x Value) bool { return c.reg[x] >= 0 && c.dies(x) }
+	overwrite := func(x Value) bool { return c.reg[x] >= 0 && c.in[c.reg[x]] != reserved && c.dies(x) }
 	become := func(x Value) amd64.Vec { // v takes over x's register
 		r := c.reg[x]
 		c.reg[x], c.reg[v], c.in[r] = -1, r, v

@@ -11,6 +11,7 @@ import (
 // each with its own [Args].
 type Loop struct {
 	code  *native.Code
+	tail  int // offset of the code for a partial vector
 	types []Type
 	out   []bool
 }
@@ -21,6 +22,8 @@ type Args struct {
 	count   int64 // vectors
 	Streams [maxStreams]unsafe.Pointer
 	Scalars [maxSlots]uint32 // a true mask is all ones
+	mask    [lanes]uint32
+	Carry   [maxCarries][lanes]uint32
 	slots   [maxSlots][lanes]uint32
 	stage   [maxStreams][lanes]uint32
 }
@@ -37,7 +40,7 @@ func (b *Builder) Compile() (*Loop, error) {
 	if !Supported() {
 		return nil, native.ErrUnsupported
 	}
-	raw, err := b.compile()
+	raw, tail, err := b.compile()
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +48,7 @@ func (b *Builder) Compile() (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simd: %w", err)
 	}
-	return &Loop{code, b.types, b.out}, nil
+	return &Loop{code, tail, b.types, b.out}, nil
 }
 
 // Size returns the bytes of machine code.
@@ -73,7 +76,13 @@ func (l *Loop) Run(args *Args, n int) {
 		args.Streams[i] = unsafe.Pointer(&args.stage[i])
 	}
 	args.count = 1
-	l.code.Call(0, unsafe.Pointer(args))
+	for i := range args.mask {
+		args.mask[i] = 0
+		if i < rest {
+			args.mask[i] = ^uint32(0)
+		}
+	}
+	l.code.Call(l.tail, unsafe.Pointer(args))
 	for i, t := range l.types {
 		if l.out[i] {
 			copy(unsafe.Slice((*byte)(unsafe.Add(saved[i], done*t.bytes())), rest*t.bytes()), stageBytes(args, i))

@@ -377,6 +377,50 @@ func (p *program) grow(r *rand.Rand, push func(Type, Value, func(i int) kernel.S
 	}
 }
 
+// TestCarries folds while it computes, and keeps lanes beyond the end out.
+func TestCarries(t *testing.T) {
+	needsCode(t)
+	b := NewBuilder()
+	x, in := b.Load(F32)
+	y, _ := b.Binary(kernel.Mul, F32, x, x)
+	sum, ns := b.Carry()
+	next, _ := b.Binary(kernel.Add, F32, sum, y)
+	b.SetCarry(ns, next)
+	most, nm := b.Carry()
+	next, _ = b.Binary(kernel.Max, F32, most, x)
+	b.SetCarry(nm, next)
+	out := b.Store(F32, y)
+	l := compile(t, b)
+	r := rand.New(rand.NewPCG(5, 6))
+	for n := range 70 {
+		mx, my := make([]byte, 4*n+4), make([]byte, 4*n+4)
+		for i := range n {
+			setF32(mx, i, float32(r.IntN(100)-120))
+		}
+		var args Args
+		args.Streams[in], args.Streams[out] = unsafe.Pointer(&mx[0]), unsafe.Pointer(&my[0])
+		for i := range lanes {
+			args.Carry[nm][i] = math.Float32bits(float32(math.Inf(-1)))
+		}
+		l.Run(&args, n)
+		var sums, maxima [lanes]float64
+		for i := range maxima {
+			maxima[i] = math.Inf(-1)
+		}
+		for i := range n {
+			v := scalar(F32, mx, i).Float()
+			sums[i%lanes] += v * v
+			maxima[i%lanes] = max(maxima[i%lanes], v)
+			require.Equal(t, v*v, scalar(F32, my, i).Float())
+		}
+		for i := range lanes {
+			require.Equal(t, sums[i], float64(math.Float32frombits(args.Carry[ns][i])), "sum of lane %d of %d", i, n)
+			require.Equal(t, maxima[i], float64(math.Float32frombits(args.Carry[nm][i])), "maximum of lane %d of %d", i, n)
+		}
+	}
+	require.NoError(t, l.Free())
+}
+
 func TestLimits(t *testing.T) {
 	needsCode(t)
 	b := NewBuilder()
@@ -391,6 +435,12 @@ func TestLimits(t *testing.T) {
 	}
 	_, err = b.Compile()
 	require.ErrorContains(t, err, "49 scalars, more than 48")
+	b = NewBuilder()
+	for range maxCarries + 1 {
+		b.Carry()
+	}
+	_, err = b.Compile()
+	require.ErrorContains(t, err, "5 carries, more than 4")
 }
 
 func TestRunDoesNotAllocate(t *testing.T) {
