@@ -27,13 +27,13 @@ type Product[T Element] struct {
 // The error wraps [ErrBounds].
 func (g *Product[T]) Check() error {
 	if err := checkOperand(g.A, g.Plan.M, g.Plan.K); err != nil {
-		return fmt.Errorf("A: %w", err)
+		return fmt.Errorf("operand A: %w", err)
 	}
 	if err := checkOperand(g.B, g.Plan.N, g.Plan.K); err != nil {
-		return fmt.Errorf("B: %w", err)
+		return fmt.Errorf("operand B: %w", err)
 	}
 	if g.Epilogue == nil && (g.LDC < g.Plan.N || !fits(len(g.C), g.Plan.M, g.LDC, g.Plan.N, 1)) {
-		return fmt.Errorf("C: %w: %d x %d values with row stride %d in %d", ErrBounds, g.Plan.M, g.Plan.N, g.LDC, len(g.C))
+		return fmt.Errorf("result C: %w: %d x %d values with row stride %d in %d", ErrBounds, g.Plan.M, g.Plan.N, g.LDC, len(g.C))
 	}
 	return nil
 }

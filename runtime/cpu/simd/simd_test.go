@@ -258,7 +258,6 @@ type program struct {
 	types  []Type // of values
 	eval   []func(i int) kernel.Scalar
 	values []Value
-	in     []int
 	mem    [][]byte // by stream
 	slots  []uint32
 }
