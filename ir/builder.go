@@ -20,20 +20,9 @@ func NewBuilder(name string) *Builder { return &Builder{G: &Graph{Name: name}} }
 
 // New appends a node.
 func (b *Builder) New(op Op, a Attr, args ...*Node) *Node {
-	d := op.Def()
-	if d.Arity >= 0 && len(args) != d.Arity || d.Arity < 0 && len(args) == 0 {
-		b.fail(op, args, "takes %d operands, not %d", d.Arity, len(args))
-	}
-	ts := make([]types.Type, len(args))
-	for i, n := range args {
-		ts[i] = n.Type
-	}
-	t, err := d.Infer(ts, &a)
-	if err == nil {
-		err = t.Shape.Check()
-	}
+	t, err := infer(op.Def(), &a, args)
 	if err != nil {
-		panic(&Error{Pos: b.pos(), Op: d.Name, Err: err})
+		panic(&Error{Pos: b.pos(), Op: op.String(), Err: err})
 	}
 	n := &Node{ID: len(b.G.Nodes), Op: op, Args: args, Attr: a, Type: t, Pos: b.pos(), Cluster: -1}
 	b.G.Nodes = append(b.G.Nodes, n)

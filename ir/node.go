@@ -119,6 +119,14 @@ func define(op Op, d OpDef) {
 // Def returns the operation's record.
 func (o Op) Def() *OpDef { return opTable[o] }
 
+// opDef is [Op.Def] for numbers that may be no operation; nil for those.
+func opDef(o Op) *OpDef {
+	if int(o) < len(opTable) {
+		return opTable[o]
+	}
+	return nil
+}
+
 // String returns the operation's name.
 func (o Op) String() string {
 	if int(o) < len(opTable) && opTable[o] != nil {
