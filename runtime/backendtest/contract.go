@@ -56,7 +56,7 @@ func (p *product) kernel() *kernel.Kernel {
 }
 
 var productSizes = [][3]int{ // m, n, k
-	{2, 2, 2}, {1, 5, 3}, {7, 1, 9}, {3, 5, 7}, {4, 16, 8}, {16, 4, 33}, {64, 64, 64}, {65, 63, 17}, {5, 300, 2}, {130, 10, 257}, {33, 129, 260}, {6, 17, 1500},
+	{2, 2, 2}, {1, 5, 3}, {7, 1, 9}, {3, 5, 7}, {4, 16, 8}, {16, 4, 33}, {64, 64, 64}, {65, 63, 17}, {5, 300, 2}, {130, 10, 257}, {33, 65, 260}, {6, 17, 1500},
 }
 
 func testContract(t *testing.T, s *suite) {
@@ -64,6 +64,9 @@ func testContract(t *testing.T, s *suite) {
 		for _, sz := range productSizes {
 			t.Run(fmt.Sprintf("%s %dx%dx%d", d, sz[0], sz[1], sz[2]), func(t *testing.T) {
 				for layout := range 4 {
+					if d != types.F32 && layout%3 != 0 {
+						continue
+					}
 					p := newProduct(nil, sz[:1], sz[1:2], sz[2:])
 					p.write(p.of(p.operands(d, layout)), p.result()...)
 					s.check(t, single(p.kernel(), whole(d, sz[0]*sz[2], 1), whole(d, sz[2]*sz[1], 2)), Exact)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,6 +11,12 @@ import (
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/interp"
 )
+
+// A tester is a *testing.T or a *rapid.T.
+type tester interface {
+	require.TestingT
+	Helper()
+}
 
 // results are the outputs and variables after a run, by buffer number.
 type results map[int]array
@@ -113,7 +118,7 @@ func runOn(dev device.Device, d *draft) (results, error) {
 }
 
 // reference runs a program on the interpreter.
-func reference(t testing.TB, d *draft) results {
+func reference(t tester, d *draft) results {
 	t.Helper()
 	dev := interp.New(interp.WithPoison())
 	defer func() { require.NoError(t, dev.Close()) }()
@@ -124,14 +129,14 @@ func reference(t testing.TB, d *draft) results {
 
 // check runs a program on the device, with canaries around its temporaries,
 // and compares all outputs and variables with the interpreter's.
-func (s *suite) check(t testing.TB, d *draft, tol Tolerance) {
+func (s *suite) check(t tester, d *draft, tol Tolerance) {
 	t.Helper()
 	if err := s.differs(t, d, tol); err != nil {
 		require.NoError(t, err, "%s", d.p)
 	}
 }
 
-func (s *suite) differs(t testing.TB, d *draft, tol Tolerance) error {
+func (s *suite) differs(t tester, d *draft, tol Tolerance) error {
 	t.Helper()
 	want := reference(t, d)
 	g := &draft{guarded(d.p), d.values}

@@ -13,14 +13,20 @@ type node struct {
 	loops []int // Var, Fold: numbers of its axes
 	free  []int // numbers of the axes that the value depends on
 	data  bool  // the value depends on loads
-	slot  int   // where the value is kept between points; -1: it is computed anew
+	slot  int   // where the value is kept until one of free moves; -1: it is computed anew
+	table int   // Fold: where its values at all points of free are kept; -1: nowhere
+	size  int   // of the table
 }
+
+// maxTable bounds the values in the table of a fold.
+const maxTable = 1 << 22
 
 // code is a kernel prepared for evaluation.
 type code struct {
 	*kernel.Kernel
 	extents []int // of the axes, by number
 	slots   int
+	tables  int
 	stores  []store
 }
 
@@ -30,9 +36,9 @@ type store struct {
 	index, value *node
 }
 
-// coder makes nodes. An expression gets a slot where its value may be wanted
-// again: it has several users, or its user is computed at more points than it
-// has values.
+// coder makes nodes. An expression gets a slot, or a fold a table, where its
+// value may be wanted again: it has several users, or its user is computed at
+// more points than it has values.
 type coder struct {
 	code
 	number map[*kernel.Axis]int
@@ -79,24 +85,21 @@ func (c *coder) node(e *kernel.Expr, points kernel.AxisSet) *node {
 			return n
 		}
 	}
-	switch e.Kind {
-	case kernel.Int, kernel.Var, kernel.True, kernel.False, kernel.Const:
+	switch {
+	case n.slot >= 0 || n.table >= 0:
+	case e.Kind == kernel.Int || e.Kind == kernel.Var || e.Kind == kernel.True || e.Kind == kernel.False || e.Kind == kernel.Const:
+	case e.Kind == kernel.Fold && n.size <= maxTable:
+		n.table = c.tables
+		c.tables++
 	default:
-		if n.slot < 0 {
-			n.slot = c.slots
-			c.slots++
-		}
-	}
-	for a, i := range c.number {
-		if e.Free().Has(a) {
-			n.free = append(n.free, i)
-		}
+		n.slot = c.slots
+		c.slots++
 	}
 	return n
 }
 
 func (c *coder) build(e *kernel.Expr) *node {
-	n := &node{Expr: e, slot: -1}
+	n := &node{Expr: e, slot: -1, table: -1, size: 1}
 	points := e.Free()
 	if e.Kind == kernel.Fold {
 		points |= kernel.SetOf(e.Axes)
@@ -118,6 +121,9 @@ func (c *coder) build(e *kernel.Expr) *node {
 	for a, i := range c.number {
 		if e.Free().Has(a) {
 			n.free = append(n.free, i)
+			if n.size <= maxTable {
+				n.size *= a.Extent
+			}
 		}
 	}
 	return n

@@ -10,14 +10,15 @@ import (
 // A machine is at one point of a kernel's axes. It keeps the value of a node
 // with a slot until an axis that the value depends on moves.
 type machine struct {
-	code  *code
-	mem   [][]byte // memory of the parameters
-	axes  []int64  // by number
-	moved []int64  // clock at which the axis moved last
-	clock int64
-	slots []slot
-	stop  func() error
-	steps int
+	code   *code
+	mem    [][]byte // memory of the parameters
+	axes   []int64  // by number
+	moved  []int64  // clock at which the axis moved last
+	clock  int64
+	slots  []slot
+	tables [][]kernel.Scalar // by point; no type where the value is not known
+	stop   func() error
+	steps  int
 }
 
 // A slot holds data, or an index or predicate as an integer.
@@ -44,7 +45,7 @@ func fail(format string, args ...any) { panic(failure{fmt.Errorf(format, args...
 
 func newMachine(c *code, mem [][]byte, stop func() error) *machine {
 	n := len(c.extents)
-	return &machine{code: c, mem: mem, axes: make([]int64, n), moved: make([]int64, n), clock: 1, slots: make([]slot, c.slots), stop: stop}
+	return &machine{code: c, mem: mem, axes: make([]int64, n), moved: make([]int64, n), clock: 1, slots: make([]slot, c.slots), tables: make([][]kernel.Scalar, c.tables), stop: stop}
 }
 
 func (m *machine) move(axis int, to int64) {
@@ -181,8 +182,27 @@ func boolInt(v bool) int64 {
 	return 0
 }
 
+// entry returns the place of n's value at this point in its table.
+func (m *machine) entry(n *node) *kernel.Scalar {
+	if m.tables[n.table] == nil {
+		m.tables[n.table] = make([]kernel.Scalar, n.size)
+	}
+	i := int64(0)
+	for _, a := range n.free {
+		i = i*int64(m.code.extents[a]) + m.axes[a]
+	}
+	return &m.tables[n.table][i]
+}
+
 // data returns the value of a data expression.
 func (m *machine) data(n *node) kernel.Scalar {
+	if n.table >= 0 {
+		e := m.entry(n)
+		if e.DType == types.Invalid {
+			*e = m.computeData(n)
+		}
+		return *e
+	}
 	if n.slot < 0 {
 		return m.computeData(n)
 	}
