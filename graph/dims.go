@@ -2,6 +2,7 @@ package graph
 
 import (
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,13 +26,13 @@ const (
 
 var dimNames struct {
 	sync.Mutex
-	list []namedDim
+	list  []namedDim
+	index map[namedDim]int
 }
 
 type namedDim struct {
-	name   string
-	max    int // 0: any size
-	number int // that stands for it
+	name string
+	max  int // 0: any size
 }
 
 // Dim returns a number that stands for a size of the given name wherever a
@@ -48,17 +49,19 @@ func BoundedDim(name string, max int) int {
 	}
 	dimNames.Lock()
 	defer dimNames.Unlock()
-	for _, d := range dimNames.list {
-		if d.name == name && d.max == max {
-			return d.number
+	d := namedDim{name, max}
+	i, ok := dimNames.index[d]
+	if !ok {
+		if i = len(dimNames.list); i == maxDims {
+			Fail("dim", "more than %d named dimensions", maxDims)
 		}
+		if dimNames.index == nil {
+			dimNames.index = map[namedDim]int{}
+		}
+		dimNames.index[d] = i
+		dimNames.list = append(dimNames.list, d)
 	}
-	if len(dimNames.list) == maxDims {
-		Fail("dim", "more than %d named dimensions", maxDims)
-	}
-	d := namedDim{name, max, dimBase - len(dimNames.list)*dimStride}
-	dimNames.list = append(dimNames.list, d)
-	return d.number
+	return dimBase - i*dimStride
 }
 
 // lookupDim returns the named dimension that d stands for.
@@ -73,13 +76,11 @@ func lookupDim(d int) (namedDim, bool) {
 
 // checkNumber fails if v is a named dimension turned into a number.
 func checkNumber(op string, v float64) {
-	if !(2*dimBase < v && v < dimBase/2) {
-		return
-	}
 	dimNames.Lock()
-	i := slices.IndexFunc(dimNames.list, func(d namedDim) bool { return v == float64(d.number) })
+	n := len(dimNames.list)
 	dimNames.Unlock()
-	if i >= 0 {
+	i := math.Round((dimBase - v) / dimStride)
+	if 0 <= i && i < float64(n) && v == float64(dimBase-int(i)*dimStride) {
 		Fail(op, "a named dimension is no number: compute with the result of Node.Dim instead")
 	}
 }

@@ -8,6 +8,9 @@ import (
 
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/interp"
+	"dumbtorch/runtime/session"
 )
 
 var (
@@ -189,7 +192,9 @@ var valueTests = []struct {
 	{"barrier", func(g *graph.Graph) *graph.Node { return count(g, 2).Barrier(count(g, 3)) }, "f64[2]", []float64{0, 1}},
 }
 
+// TestValues computes every value twice: from the bodies of the operations one by one, and through the compiler.
 func TestValues(t *testing.T) {
+	dev := interp.New(interp.WithPoison())
 	for _, c := range valueTests {
 		t.Run(c.name, func(t *testing.T) {
 			var typ string
@@ -199,15 +204,41 @@ func TestValues(t *testing.T) {
 				g.Output("y", y)
 			})
 			require.Equal(t, c.typ, typ)
-			got := run(t, g.IR(), nil)["y"]
-			require.Len(t, got, len(c.want))
-			for i, w := range c.want {
-				if math.IsNaN(w) || math.IsInf(w, 0) {
-					require.True(t, math.IsNaN(w) && math.IsNaN(got[i]) || w == got[i], "%v, want %v", got, c.want)
-				} else {
-					require.InDelta(t, w, got[i], 1e-12, "%v, want %v", got, c.want)
-				}
-			}
+			requireClose(t, c.want, run(t, g.IR(), nil)["y"])
+			requireClose(t, c.want, compiled(t, dev, g))
 		})
+	}
+}
+
+// compiled returns the output y of a graph without inputs.
+func compiled(t *testing.T, dev device.Device, g *graph.Graph) []float64 {
+	s := session.New(dev, session.WithDebug("check"))
+	defer s.Close()
+	step, err := s.Compile(g)
+	require.NoError(t, err)
+	res, err := step.Run(t.Context(), nil)
+	require.NoError(t, err)
+	y, err := res.Tensor("y")
+	require.NoError(t, err)
+	flat, err := y.Reshape(y.Len())
+	require.NoError(t, err)
+	out := make([]float64, flat.Len())
+	for i := range out {
+		out[i], err = flat.At(i)
+		require.NoError(t, err)
+	}
+	return out
+}
+
+// requireClose fails unless the values are equal within rounding; infinities and NaN must be equal.
+func requireClose(t *testing.T, want, got []float64) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i, w := range want {
+		if math.IsNaN(w) || math.IsInf(w, 0) {
+			require.True(t, math.IsNaN(w) && math.IsNaN(got[i]) || w == got[i], "%v, want %v", got, want)
+		} else {
+			require.InDelta(t, w, got[i], 1e-12, "%v, want %v", got, want)
+		}
 	}
 }
