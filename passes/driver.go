@@ -17,6 +17,8 @@ type Compiled struct {
 	Program *kernel.Program
 	Memory  MemoryReport
 	Times   []PassTime
+
+	fusion *fusion
 }
 
 // A PassTime is what one pass took.
@@ -104,6 +106,7 @@ func Compile(g *ir.Graph, c *Config) (*Compiled, error) {
 	}
 	out.Memory = Memory(program)
 	out.Times = d.times
+	out.fusion = d.fusion
 	return out, nil
 }
 
