@@ -180,6 +180,11 @@ func TestPassesKeepValues(t *testing.T) {
 					requireSame(t, want, run(t, dev, p), tolerance)
 				})
 			}
+			t.Run("apart", func(t *testing.T) {
+				p, err := passes.CompileApart(g)
+				require.NoError(t, err)
+				requireSame(t, want, run(t, dev, p), 2e-5)
+			})
 			t.Run("poisoned", func(t *testing.T) {
 				p := compile(t, g, passes.Config{}).Program
 				requireSame(t, want, run(t, interp.New(interp.WithPoison()), p), 0)

@@ -78,6 +78,10 @@ const (
 	maxLoads           = 2
 )
 
+// maxCluster bounds the nodes of a cluster: kernels that are much larger gain
+// nothing and are slow to compile.
+const maxCluster = 256
+
 // virtual reports whether a node is never computed by itself: its readers see
 // through it.
 func virtual(n *ir.Node) bool { return n.Is(ir.View) || n.Is(ir.Generator) }
@@ -286,7 +290,7 @@ func contains(ls string, l rune) bool {
 // fits reports whether n may join cluster k, and as what.
 func (f *fusion) fits(n *ir.Node, k *cluster) (role, bool) {
 	info := f.info[n]
-	if isContraction(n) || n.Op == ir.OpBarrier || n.Shape().Size() == 0 {
+	if isContraction(n) || n.Op == ir.OpBarrier || n.Shape().Size() == 0 || len(k.nodes) >= maxCluster {
 		return 0, false
 	}
 	as, found := full, false
@@ -314,7 +318,7 @@ func (f *fusion) fits(n *ir.Node, k *cluster) (role, bool) {
 		}
 	}
 	for _, r := range info.rels {
-		if q := f.of[r.producer]; q != nil && q != k && (q == k || q.anc.has(k.id)) {
+		if q := f.of[r.producer]; q != nil && q != k && q.anc.has(k.id) {
 			return 0, false
 		}
 	}

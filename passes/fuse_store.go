@@ -47,7 +47,7 @@ func (f *fusion) moveTarget(n *ir.Node) *cluster {
 		return nil
 	}
 	to := f.of[f.users[n][0]]
-	if to == k || to.size != n.Shape().Size() {
+	if to == k || to.size != n.Shape().Size() || len(to.nodes) >= maxCluster {
 		return nil
 	}
 	for _, u := range f.users[n] {
@@ -102,7 +102,7 @@ func (f *fusion) mergeSiblings() {
 }
 
 func (f *fusion) mergeable(a, b *cluster) bool {
-	if a == b || len(a.nodes) == 0 || len(b.nodes) == 0 || a.contract != nil || b.contract != nil || a.pull || b.pull || a.size != b.size || a.size <= 1 {
+	if a == b || len(a.nodes) == 0 || len(b.nodes) == 0 || len(a.nodes)+len(b.nodes) > maxCluster || a.contract != nil || b.contract != nil || a.pull || b.pull || a.size != b.size || a.size <= 1 {
 		return false
 	}
 	if !a.space.empty() && !b.space.empty() && !a.space.equal(b.space) {
@@ -178,7 +178,16 @@ func (f *fusion) merge(a, b *cluster) {
 		a.space = b.space
 	}
 	b.nodes, b.role = nil, nil
-	f.closeAncestors()
+	a.anc.or(b.anc)
+	a.anc.clear(a.id)
+	a.anc.clear(b.id)
+	for _, c := range f.clusters {
+		if c != a && (c.anc.has(a.id) || c.anc.has(b.id)) {
+			c.anc.or(a.anc)
+			c.anc.set(a.id)
+			c.anc.clear(b.id)
+		}
+	}
 }
 
 // decideStores decides which nodes go to memory: outputs, and what other
@@ -218,7 +227,7 @@ func (f *fusion) tryRecompute(n *ir.Node) bool {
 		if f.of[u] == k {
 			continue
 		}
-		if isContraction(u) {
+		if isContraction(u) || u.Op == ir.OpBarrier {
 			return false
 		}
 		for _, r := range f.info[u].rels {

@@ -17,11 +17,13 @@ func lower(c *Config, g *ir.Graph) (*kernel.Program, error) {
 	l := &lowering{
 		f: c.fusion, p: &kernel.Program{Name: g.Name}, buffer: map[*ir.Node]int{}, shared: map[string]*kernel.Kernel{}, count: map[kernel.Form]int{},
 	}
+	built, err := l.f.kernels()
+	if err != nil {
+		return nil, err
+	}
 	l.buffers(g)
-	for _, k := range l.ordered() {
-		if err := l.launch(k); err != nil {
-			return nil, err
-		}
+	for _, kb := range l.ordered(built) {
+		l.launch(kb)
 	}
 	l.outputs(g)
 	for _, a := range g.Assigns() {
@@ -137,11 +139,44 @@ func CopyKernel(d types.DType, n int) *kernel.Kernel {
 	}
 }
 
-// ordered returns the clusters that store something, each after those whose
-// values it reads.
-func (l *lowering) ordered() []*cluster {
-	f := l.f
-	var out []*cluster
+// kernels builds the kernel of every cluster that stores something. A cluster
+// that needs more axes than a kernel has is taken apart.
+func (f *fusion) kernels() (map[*cluster]*kernelBuild, error) {
+	built := map[*cluster]*kernelBuild{}
+	for i := 0; i < len(f.clusters); i++ {
+		k := f.clusters[i]
+		outs := f.storedIn(k)
+		if len(outs) == 0 {
+			continue
+		}
+		kb, err := f.buildKernel(k, outs)
+		switch {
+		case err == nil:
+			built[k] = kb
+		case len(k.nodes) > 1:
+			f.takeApart(k)
+		default:
+			return nil, fmt.Errorf("%s: %w", outs[0].Op, err)
+		}
+	}
+	return built, nil
+}
+
+// takeApart gives every member of k a cluster of its own, at the end of the
+// list, and stores it.
+func (f *fusion) takeApart(k *cluster) {
+	for _, n := range k.nodes {
+		one, as := f.open(n)
+		f.join(n, one, as)
+		f.stored[n] = true
+		n.Cluster = one.id
+	}
+	k.nodes, k.role = nil, nil
+}
+
+// ordered returns the kernels, each after those whose values it reads.
+func (l *lowering) ordered(built map[*cluster]*kernelBuild) []*kernelBuild {
+	var out []*kernelBuild
 	done := map[*cluster]bool{}
 	var visit func(k *cluster)
 	visit = func(k *cluster) {
@@ -149,18 +184,18 @@ func (l *lowering) ordered() []*cluster {
 			return
 		}
 		done[k] = true
-		outs := f.storedIn(k)
-		if len(outs) == 0 {
+		kb := built[k]
+		if kb == nil {
 			return
 		}
-		for _, n := range f.reads(k, outs) {
-			if q := f.of[n]; q != nil && q != k {
+		for _, n := range l.f.reads(k, kb.outs) {
+			if q := l.f.of[n]; q != nil && q != k {
 				visit(q)
 			}
 		}
-		out = append(out, k)
+		out = append(out, kb)
 	}
-	for _, k := range f.clusters {
+	for _, k := range l.f.clusters {
 		visit(k)
 	}
 	return out
@@ -216,18 +251,13 @@ func (l *lowering) share(k *kernel.Kernel) *kernel.Kernel {
 	return k
 }
 
-// launch lowers one cluster.
-func (l *lowering) launch(k *cluster) error {
-	outs := l.f.storedIn(k)
-	kb, err := l.f.buildKernel(k, outs)
-	if err != nil {
-		return err
-	}
-	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(k.nodes), Nodes: len(k.nodes), Clusters: []int{k.id}}
+// launch appends a launch of a built kernel.
+func (l *lowering) launch(kb *kernelBuild) {
+	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(kb.k.nodes), Nodes: len(kb.k.nodes)}
 	for _, n := range kb.in.nodes {
 		la.Args = append(la.Args, l.buffer[n])
 	}
-	for _, n := range outs {
+	for _, n := range kb.outs {
 		la.Args = append(la.Args, l.buffer[n])
 	}
 	for _, s := range kb.in.b.Sites {
@@ -235,7 +265,6 @@ func (l *lowering) launch(k *cluster) error {
 		la.Pos = append(la.Pos, strings.TrimPrefix(n.Pos.String()+": "+n.Op.String(), ": "))
 	}
 	l.p.Launches = append(l.p.Launches, la)
-	return nil
 }
 
 // label names a cluster for people: its operations in order, runs shortened,

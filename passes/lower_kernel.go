@@ -163,6 +163,11 @@ func (kb *kernelBuild) stores(b *kernel.Builder) []*kernel.Expr {
 // finish fills in parameters and the schedule.
 func (kb *kernelBuild) finish() {
 	kk, b := kb.kernel, kb.in.b
+	for _, n := range kb.k.nodes {
+		for _, p := range kb.f.info[n].after {
+			kb.in.parameter(p) // not loaded: it only has to be there
+		}
+	}
 	for _, n := range kb.in.nodes {
 		kk.Params = append(kk.Params, kernel.Param{DType: n.DType(), Len: n.Shape().Size()})
 	}

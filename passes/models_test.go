@@ -178,6 +178,14 @@ var smallModels = []namedModel{
 		v := d.Mul(d).Mean(0, 2, 3, graph.KeepDims)
 		withGrads(g, d.Mul(v.AddScalar(1e-5).Rsqrt()).Mul(gamma).ReLU(), x, gamma)
 	}},
+	{"barrier", func(g *graph.Graph) {
+		x, w := g.Input("x", graph.F32, 6, 10), weight(g, "w", 10)
+		h := x.Add(w).Tanh()
+		y := h.Exp().Sum(1)
+		again := x.Barrier(y.Reshape(2, 3)).Add(w).Tanh()
+		g.Output("y", y)
+		g.Output("z", again.Mul(h).Sum(0))
+	}},
 	{"accuracy", func(g *graph.Graph) {
 		x, y := g.Input("x", graph.F32, 64, 8), g.Input("y", graph.I64, 64)
 		g.Output("accuracy", nn.Accuracy(x, y))

@@ -156,12 +156,19 @@ func digits(e *kernel.Expr) (ds []digit, rest []*kernel.Expr, unit int64, ok boo
 type nodeInfo struct {
 	rels  []relation
 	folds bool
+	after []*ir.Node // what must be in memory before a barrier is computed
 }
 
 // analyse reads off a node's body how it uses its producers. virtual nodes are
 // looked through.
 func analyse(n *ir.Node, virtual func(*ir.Node) bool) (*nodeInfo, error) {
 	info := &nodeInfo{}
+	if n.Op == ir.OpBarrier {
+		info.after = computed(n.Args[1], virtual)
+		for _, p := range info.after {
+			info.rels = append(info.rels, relation{producer: p})
+		}
+	}
 	size := n.Shape().Size()
 	if size == 0 {
 		return info, nil
@@ -192,6 +199,18 @@ func analyse(n *ir.Node, virtual func(*ir.Node) bool) (*nodeInfo, error) {
 		}
 	})
 	return info, nil
+}
+
+// computed returns the nodes that n is a view of, or n itself.
+func computed(n *ir.Node, virtual func(*ir.Node) bool) []*ir.Node {
+	if !virtual(n) {
+		return []*ir.Node{n}
+	}
+	var ns []*ir.Node
+	for _, a := range n.Args {
+		ns = append(ns, computed(a, virtual)...)
+	}
+	return ns
 }
 
 // relate classifies a load of p at index ix by a node of the given size whose
