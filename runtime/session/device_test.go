@@ -16,6 +16,7 @@ import (
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/interp"
 	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
 )
@@ -298,4 +299,42 @@ func TestBindingsShareKernels(t *testing.T) {
 		require.Contains(t, log.String(), `binding="n=5" launches=2 kernels=2 shared=1`)
 		require.NoError(t, s.Close())
 	})
+}
+
+func TestTheTextOfAGraphTrainsLikeTheGraph(t *testing.T) {
+	onDevices(t, func(t *testing.T, dev device.Device) {
+		g := newMLP().train(t)
+		bound, err := g.Bind(map[string]int{"batch": 8})
+		require.NoError(t, err)
+		parsed, err := ir.Parse(bound.String())
+		require.NoError(t, err)
+		built, read := session.New(dev), session.New(dev)
+		a, err := built.Compile(g)
+		require.NoError(t, err)
+		b, err := read.CompileIR(parsed)
+		require.NoError(t, err)
+		state, err := built.State()
+		require.NoError(t, err)
+		require.NoError(t, read.SetState(state))
+		for i := range uint64(3) {
+			feeds := points(t, 8, i)
+			require.Equal(t, scalar(t, a, feeds, "loss"), scalar(t, b, feeds, "loss"))
+		}
+		require.NoError(t, built.Close())
+		require.NoError(t, read.Close())
+	})
+}
+
+func TestCompileIRVerifies(t *testing.T) {
+	b := ir.NewBuilder("twisted")
+	x := b.Input("x", types.Of(types.F32, 2))
+	y := b.Un(ir.OpExp, x)
+	b.G.Outputs = []ir.Output{{Name: "y", Node: y}}
+	y.Type = types.Of(types.F32, 3)
+	s := session.New(interp.New())
+	_, err := s.CompileIR(b.G)
+	var bad *ir.VerifyError
+	require.ErrorAs(t, err, &bad)
+	require.ErrorContains(t, err, "twisted: ")
+	require.Empty(t, s.Names())
 }

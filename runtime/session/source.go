@@ -73,10 +73,8 @@ func sourceOf(g *graph.Graph) *source {
 
 // sourceOfIR describes a graph of the intermediate representation.
 func sourceOfIR(g *ir.Graph) (*source, error) {
-	if v, ok := any(g).(interface{ Verify() error }); ok {
-		if err := v.Verify(); err != nil {
-			return nil, err
-		}
+	if err := g.Verify(); err != nil {
+		return nil, err
 	}
 	src := &source{name: g.Name, bind: func(map[string]int) (*ir.Graph, error) { return g, nil }}
 	for _, n := range g.Inputs() {
