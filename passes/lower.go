@@ -253,7 +253,7 @@ func (l *lowering) share(k *kernel.Kernel) *kernel.Kernel {
 
 // launch appends a launch of a built kernel.
 func (l *lowering) launch(kb *kernelBuild) {
-	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(kb.k.nodes), Nodes: len(kb.k.nodes)}
+	la := kernel.Launch{Kernel: l.share(kb.kernel), Label: label(kb.k.nodes), Nodes: len(kb.k.nodes), Clusters: []int{kb.k.id}}
 	for _, n := range kb.in.nodes {
 		la.Args = append(la.Args, l.buffer[n])
 	}
