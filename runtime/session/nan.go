@@ -11,24 +11,30 @@ import (
 	"dumbtorch/runtime/device"
 )
 
-// A NaNError says where the first NaN of a run came from; a session looks for it if its debug settings ask for that ("nan").
+// A NaNError says where the first NaN of a run came from. A session looks for it if its debug settings ask for that ("nan");
+// every node of a graph is then a launch of its own, so that the one that made the NaN is named.
 type NaNError struct {
 	Launch  int    // number in the program; -1: it was fed, or in a variable
-	Label   string // the ops of the launch and their source lines; or the feed or variable
-	Nodes   int    // how many nodes of the graph the launch computes
+	Label   string // the op and the source line; or the feed or variable
 	Element int    // position in the value, row-major
 	Len     int    // elements of the value
 }
 
+// Error tells what made the NaN, and where in it the NaN stands.
 func (e *NaNError) Error() string {
 	if e.Launch < 0 {
 		return fmt.Sprintf("%s holds a NaN: element %d of %d", e.Label, e.Element, e.Len)
 	}
-	s := fmt.Sprintf("launch %d made the first NaN: %s (element %d of %d)", e.Launch, e.Label, e.Element, e.Len)
-	if e.Nodes > 1 {
-		s += fmt.Sprintf("; it computes %d nodes: without fusion (nan,fuse/off) the one is named", e.Nodes)
+	return fmt.Sprintf("launch %d made the first NaN: %s (element %d of %d)", e.Launch, e.Label, e.Element, e.Len)
+}
+
+// nodeByNode leaves out the passes that compute several nodes in one launch.
+func (c *config) nodeByNode() {
+	off := map[string]bool{"fuse": true, "horizontal": true}
+	for name, is := range c.passes.Off {
+		off[name] = off[name] || is
 	}
-	return s
+	c.passes.Off = off
 }
 
 // trace runs a program launch by launch until one makes a NaN.
@@ -58,7 +64,7 @@ func (p *program) trace(ctx context.Context, in, out []device.Buffer) error {
 				continue
 			}
 			if at := firstNaN(q.DType, read(l.Args[j])); at >= 0 {
-				return &NaNError{Launch: launch, Label: l.Label, Nodes: l.Nodes, Element: at, Len: q.Len}
+				return &NaNError{Launch: launch, Label: l.Label, Element: at, Len: q.Len}
 			}
 		}
 		return nil

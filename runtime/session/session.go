@@ -62,6 +62,9 @@ func New(dev device.Device, opts ...Option) *Session {
 		return s
 	}
 	s.cfg.passes.Target = dev.Target()
+	if s.cfg.passes.FindNaN {
+		s.cfg.nodeByNode()
+	}
 	if s.cfg.compile == nil {
 		s.cfg.compile = func(g *ir.Graph) (*passes.Compiled, error) { return passes.Compile(g, &s.cfg.passes) }
 	}
