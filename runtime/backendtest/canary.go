@@ -33,13 +33,15 @@ func guarded(p *kernel.Program) *kernel.Program {
 		top += 4 * canaryLen
 	}
 	canary()
-	for i := 0; i < len(temps); {
-		start, end := p.Buffers[temps[i]].Offset, int64(0)
-		for j := i; j < len(temps) && (j == i || p.Buffers[temps[j]].Offset < end); j++ {
-			b := &q.Buffers[temps[j]]
+	for len(temps) > 0 {
+		// Temporaries that share memory move together.
+		start := p.Buffers[temps[0]].Offset
+		end := start
+		for first := true; len(temps) > 0 && (first || p.Buffers[temps[0]].Offset < end); first = false {
+			b := &q.Buffers[temps[0]]
 			end = max(end, b.Offset+b.Bytes())
 			b.Offset += top - start
-			i = j + 1
+			temps = temps[1:]
 		}
 		top += alignUp(end - start)
 		canary()

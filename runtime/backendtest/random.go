@@ -26,18 +26,7 @@ func testRandom(t *testing.T, s *suite) {
 		t.Run(f.name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				g := &generator{T: rt, maker: newMaker("random"), points: 1}
-				k := f.make(g)
-				d := newDraft()
-				var args []int
-				for i, q := range k.Params {
-					if q.Out {
-						args = append(args, d.output(q.DType, q.Len))
-					} else {
-						args = append(args, d.input(whole(q.DType, q.Len, uint64(i))))
-					}
-				}
-				d.launch(k, args...)
-				s.check(rt, d, Exact)
+				s.check(rt, g.program(f.make(g)), Exact)
 			})
 		})
 	}
@@ -60,6 +49,17 @@ const maxPoints = 1 << 12
 type pending struct {
 	value *kernel.Expr
 	axes  []*kernel.Axis
+}
+
+// program is the program of one launch of the kernel, with values for what it reads.
+func (g *generator) program(k *kernel.Kernel) *draft {
+	var in []array
+	for i, q := range k.Params {
+		if !q.Out {
+			in = append(in, whole(q.DType, q.Len, uint64(i)))
+		}
+	}
+	return single(k, in...)
 }
 
 func (g *generator) pick(label string, n int) int { return rapid.IntRange(0, n-1).Draw(g.T, label) }

@@ -1,6 +1,7 @@
 package interp_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,8 +19,52 @@ func TestFoldOverAnAxisOfTheLoop(t *testing.T) {
 	x := b.Load(0, at, types.F32)
 	e := b.Un(kernel.Exp, b.Bin(kernel.Sub, x, b.FoldAxes(kernel.Max, []*kernel.Axis{i}, x)))
 	y := b.Bin(kernel.Div, e, b.FoldAxes(kernel.Add, []*kernel.Axis{i}, e))
-	k := kern(b, []kernel.Param{f32s(6)}, f32s(6), kernel.Store{Axes: []*kernel.Axis{r, i}, Index: at, Value: y})
-	outs, _, err := run(t, interp.New(), single(k), floats(1, 2, 3, 10, 10, 10))
+	k := kern(b, []kernel.Param{f32s(6), f32s(6)}, []*kernel.Axis{r, i}, at, y)
+	got, err := run(t, interp.New(), single(k), floatBytes(1, 2, 3, 10, 10, 10))
 	require.NoError(t, err)
-	require.InDeltaSlice(t, []float64{0.09003057, 0.24472847, 0.66524096, 1. / 3, 1. / 3, 1. / 3}, outs[0], 1e-7)
+	require.InDeltaSlice(t, []float64{0.09003057, 0.24472847, 0.66524096, 1. / 3, 1. / 3, 1. / 3}, got[0], 1e-7)
 }
+
+// 1 + 2^-24 is 1 in f32: a sum of f32 accumulates in f32, in order.
+func TestFoldsRoundToTheirType(t *testing.T) {
+	b := kernel.NewBuilder()
+	i := b.NewAxis("i", 3)
+	sum := b.FoldAxes(kernel.Add, []*kernel.Axis{i}, b.Load(0, b.Var(i), types.F32))
+	k := kern(b, []kernel.Param{f32s(3), f32s(1)}, nil, b.Int(0), sum)
+	got, err := run(t, interp.New(), single(k), floatBytes(1, 0x1p-24, 0x1p-24))
+	require.NoError(t, err)
+	require.Equal(t, []float64{1}, got[0])
+	got, err = run(t, interp.New(), single(k), floatBytes(0x1p-24, 0x1p-24, 1))
+	require.NoError(t, err)
+	require.Equal(t, []float64{1 + 0x1p-23}, got[0])
+}
+
+// A kernel reads its parameters as they were before it ran: here it reverses a
+// variable in place.
+func TestStoresComeAfterAllValues(t *testing.T) {
+	b := kernel.NewBuilder()
+	i := b.NewAxis("i", 5)
+	k := kern(b, []kernel.Param{f32s(5), f32s(5)}, []*kernel.Axis{i}, b.Var(i), b.Load(0, b.ISub(b.Int(4), b.Var(i)), types.F32))
+	p := &kernel.Program{Name: "test", Buffers: []kernel.Buffer{buf(kernel.VariableBuffer, 5)}, Launches: []kernel.Launch{launch(k, 0, 0)}}
+	got, err := run(t, interp.New(), p, floatBytes(1, 2, 3, 4, 5))
+	require.NoError(t, err)
+	require.Equal(t, []float64{5, 4, 3, 2, 1}, got[0])
+}
+
+// The known answer of Threefry-2x32-20 for key and counter zero, from the
+// test vectors of Random123. As a tree the expression could not be evaluated.
+func TestSharedExpressionsAreEvaluatedOnce(t *testing.T) {
+	b := kernel.NewBuilder()
+	zero := b.Load(0, b.Int(0), types.U32)
+	w0, w1 := b.Threefry(zero, zero, zero, zero)
+	k := &kernel.Kernel{
+		Name: "k", Params: []kernel.Param{{DType: types.U32, Len: 1}, {DType: types.U32, Len: 2, Out: true}},
+		Stores: []kernel.Store{{Param: 1, Index: b.Int(0), Value: w0}, {Param: 1, Index: b.Int(1), Value: w1}},
+	}
+	got, err := run(t, interp.New(), single(k), make([]byte, 4))
+	require.NoError(t, err)
+	require.Equal(t, []float64{word(0x6b200159), word(0x99ba4efe)}, got[0])
+}
+
+// word is the float of the given bits.
+func word(bits uint32) float64 { return float64(math.Float32frombits(bits)) }

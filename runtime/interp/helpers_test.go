@@ -3,7 +3,6 @@ package interp_test
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"testing"
 
@@ -15,63 +14,66 @@ import (
 	"dumbtorch/runtime/interp"
 )
 
-// array is a value for a buffer.
-type array struct {
-	d types.DType
-	v []float64
-}
+// Programs here are over f32; runtime/backendtest covers the other types.
 
-func floats(v ...float64) array { return array{types.F32, v} }
-func ints(v ...float64) array   { return array{types.I32, v} }
-
-func bytesOf(a array) []byte {
-	var out []byte
-	for _, v := range a.v {
-		switch s := kernel.FloatScalar(a.d, v); a.d {
-		case types.F32:
-			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(v)))
-		case types.F64:
-			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
-		case types.Bool, types.U8:
-			out = append(out, byte(s.Int()))
-		case types.I64:
-			out = binary.LittleEndian.AppendUint64(out, uint64(s.Int()))
-		default:
-			out = binary.LittleEndian.AppendUint32(out, uint32(s.Int()))
-		}
+func floatBytes(vs ...float64) []byte {
+	out := []byte{}
+	for _, v := range vs {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(v)))
 	}
 	return out
 }
 
-func valuesOf(d types.DType, b []byte) []float64 {
-	var out []float64
-	for ; len(b) > 0; b = b[d.Size():] {
-		var v float64
-		switch d {
-		case types.F32:
-			v = float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
-		case types.F64:
-			v = math.Float64frombits(binary.LittleEndian.Uint64(b))
-		case types.Bool, types.U8:
-			v = float64(b[0])
-		case types.U32:
-			v = float64(binary.LittleEndian.Uint32(b))
-		case types.I32:
-			v = float64(int32(binary.LittleEndian.Uint32(b)))
-		default:
-			v = float64(int64(binary.LittleEndian.Uint64(b)))
-		}
-		out = append(out, v)
+func floatsOf(b []byte) []float64 {
+	out := []float64{}
+	for ; len(b) > 0; b = b[4:] {
+		out = append(out, float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
 	}
 	return out
 }
 
-// single is a program of one launch, whose read parameters are inputs.
-func single(k *kernel.Kernel, pos ...string) *kernel.Program {
+func f32s(n int) kernel.Param { return kernel.Param{DType: types.F32, Len: n} }
+func i32s(n int) kernel.Param { return kernel.Param{DType: types.I32, Len: n} }
+
+func out(p kernel.Param) kernel.Param {
+	p.Out = true
+	return p
+}
+
+// a kern is a kernel whose last parameter is the one written.
+func kern(b *kernel.Builder, params []kernel.Param, axes []*kernel.Axis, at, v *kernel.Expr) *kernel.Kernel {
+	params[len(params)-1].Out = true
+	return &kernel.Kernel{
+		Name: "k", Params: params, Axes: b.Axes(),
+		Stores: []kernel.Store{{Axes: axes, Param: len(params) - 1, Index: at, Value: v}},
+	}
+}
+
+// scale multiplies n numbers by c.
+func scale(n int, c float64) *kernel.Kernel {
+	b := kernel.NewBuilder()
+	i := b.NewAxis("i", n)
+	return kern(b, []kernel.Param{f32s(n), f32s(n)}, []*kernel.Axis{i}, b.Var(i), b.Bin(kernel.Mul, b.Load(0, b.Var(i), types.F32), b.Const(types.F32, c)))
+}
+
+func buf(kind kernel.BufferKind, n int) kernel.Buffer {
+	return kernel.Buffer{Name: kind.String(), Kind: kind, DType: types.F32, Len: n}
+}
+
+func temp(n int, offset int64) kernel.Buffer {
+	return kernel.Buffer{Kind: kernel.TempBuffer, DType: types.F32, Len: n, Offset: offset}
+}
+
+func launch(k *kernel.Kernel, args ...int) kernel.Launch {
+	return kernel.Launch{Kernel: k, Args: args, Label: "mul model.go:7", Pos: []string{"model.go:7: gather"}}
+}
+
+// single is the program of one launch, whose read parameters are inputs.
+func single(k *kernel.Kernel) *kernel.Program {
 	p := &kernel.Program{Name: "test"}
-	l := kernel.Launch{Kernel: k, Pos: pos, Label: "test"}
+	l := launch(k)
 	for i, q := range k.Params {
-		b := kernel.Buffer{Name: fmt.Sprint("p", i), Kind: kernel.InputBuffer, DType: q.DType, Len: q.Len}
+		b := kernel.Buffer{Kind: kernel.InputBuffer, DType: q.DType, Len: q.Len}
 		if q.Out {
 			b.Kind = kernel.OutputBuffer
 		}
@@ -82,51 +84,39 @@ func single(k *kernel.Kernel, pos ...string) *kernel.Program {
 	return p
 }
 
-// run compiles and runs a program and returns the outputs and the variables.
-func run(t *testing.T, dev *interp.Device, p *kernel.Program, in ...array) (outs, vars [][]float64, err error) {
+// run runs a program on bytes for its inputs and variables and returns the
+// outputs and, after them, the variables.
+func run(t *testing.T, dev *interp.Device, p *kernel.Program, in ...[]byte) ([][]float64, error) {
+	t.Helper()
+	return runIn(t, context.Background(), dev, p, in...)
+}
+
+func runIn(t *testing.T, ctx context.Context, dev *interp.Device, p *kernel.Program, in ...[]byte) ([][]float64, error) {
 	t.Helper()
 	exe, err := dev.Compile(p)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, exe.Close()) }()
 	var ib, ob []device.Buffer
-	for _, a := range in {
-		b, err := dev.Alloc(int64(len(bytesOf(a))))
+	alloc := func(n int64) device.Buffer {
+		b, err := dev.Alloc(n)
 		require.NoError(t, err)
-		defer b.Release()
-		require.NoError(t, b.CopyFrom(bytesOf(a)))
+		t.Cleanup(b.Release)
+		return b
+	}
+	for _, a := range in {
+		b := alloc(int64(len(a)))
+		require.NoError(t, b.CopyFrom(a))
 		ib = append(ib, b)
 	}
-	read := func(b device.Buffer, d types.DType) []float64 {
+	for _, n := range p.Of(kernel.OutputBuffer) {
+		ob = append(ob, alloc(p.Buffers[n].Bytes()))
+	}
+	err = exe.Run(ctx, ib, ob)
+	var results [][]float64
+	for _, b := range append(ob, ib[len(p.Of(kernel.InputBuffer)):]...) {
 		data := make([]byte, b.Bytes())
 		require.NoError(t, b.CopyTo(data))
-		return valuesOf(d, data)
+		results = append(results, floatsOf(data))
 	}
-	outNums := p.Of(kernel.OutputBuffer)
-	for _, n := range outNums {
-		b, err := dev.Alloc(p.Buffers[n].Bytes())
-		require.NoError(t, err)
-		defer b.Release()
-		ob = append(ob, b)
-	}
-	err = exe.Run(context.Background(), ib, ob)
-	for i, n := range outNums {
-		outs = append(outs, read(ob[i], p.Buffers[n].DType))
-	}
-	inputs := len(p.Of(kernel.InputBuffer))
-	for i, n := range p.Of(kernel.VariableBuffer) {
-		vars = append(vars, read(ib[inputs+i], p.Buffers[n].DType))
-	}
-	return outs, vars, err
+	return results, err
 }
-
-// kern is a kernel with one written parameter, the last.
-func kern(b *kernel.Builder, params []kernel.Param, out kernel.Param, stores ...kernel.Store) *kernel.Kernel {
-	out.Out = true
-	for i := range stores {
-		stores[i].Param = len(params)
-	}
-	return &kernel.Kernel{Name: "k", Params: append(params, out), Axes: b.Axes(), Stores: stores}
-}
-
-func f32s(n int) kernel.Param { return kernel.Param{DType: types.F32, Len: n} }
-func i32s(n int) kernel.Param { return kernel.Param{DType: types.I32, Len: n} }
