@@ -28,7 +28,8 @@ var levels = [][]string{
 	{"runtime/session"},
 	{"autodiff/gradcheck", "nn/train"},
 	{"examples/models"},
-	{"cmd/dtc", "examples"},
+	{"cmd/dtc", "examples", "proof/randgraph"},
+	{"proof"},
 }
 
 // barred lists imports that the levels alone would allow.

@@ -98,7 +98,7 @@ func (x *Node) scalar(name string, op ir.Op, c float64) *Node {
 }
 
 // Clamp limits every element to [lo, hi]: torch.clamp. NaN stays. The gradient
-// passes where x is inside, bounds included.
+// passes where x is between the bounds, and not at them.
 func (x *Node) Clamp(lo, hi float64) *Node {
 	const op = "clamp"
 	g := x.use(op)
@@ -106,7 +106,8 @@ func (x *Node) Clamp(lo, hi float64) *Node {
 		Fail(op, "bounds %v and %v are not in order", lo, hi)
 	}
 	low, high := &Node{g, g.constant(op, x.n.Type, lo)}, &Node{g, g.constant(op, x.n.Type, hi)}
-	return Where(x.Less(low), low, Where(x.Greater(high), high, x))
+	inside := x.Greater(low).And(x.Less(high))
+	return Where(inside, x, x.Maximum(low).Minimum(high).StopGradient())
 }
 
 // Neg returns -x: torch.neg. Of bool it is an error; u8 wraps.

@@ -9,13 +9,12 @@ import (
 // SGD is stochastic gradient descent, torch.optim.SGD:
 //
 //	d = gradient + WeightDecay*p
-//	v = Momentum*v + (1-Dampening)*d   (the first v is d)
+//	v = Momentum*v + (1-Dampening)*d   (at the first step: d)
 //	d = v, or d + Momentum*v with Nesterov
 //	p = p - rate*d
 //
 // The rate is a variable of the session, "optim.lr", which starts at LR: set it
-// to change the rate without compiling anew. Unlike PyTorch, with Dampening the
-// first step is dampened like all others, since v starts at 0.
+// to change the rate without compiling anew.
 type SGD struct {
 	LR                               float64
 	Momentum, Dampening, WeightDecay float64
@@ -39,6 +38,14 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 	}
 	s := prepare(loss, params, &o.state, opts)
 	rate := s.g.Var(o.Rate())
+	var damp *graph.Node // the factor of d in v
+	if o.Momentum != 0 && o.Dampening != 0 {
+		steps := o.state.scalar("steps", types.I64)
+		taken := s.g.Var(steps)
+		s.assign(steps, taken.AddScalar(1))
+		first := taken.Equal(graph.Scalar(s.g, graph.I64, 0))
+		damp = graph.Where(first, graph.Scalar(s.g, graph.F32, 1), graph.Scalar(s.g, graph.F32, 1-o.Dampening))
+	}
 	for i, p := range s.params {
 		v := s.g.Var(p)
 		d := s.grads[i]
@@ -48,8 +55,8 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 		if o.Momentum != 0 {
 			buf := o.state.like(p, "momentum")
 			m := s.g.Var(buf).MulScalar(o.Momentum)
-			if o.Dampening != 0 {
-				m = m.Add(d.MulScalar(1 - o.Dampening))
+			if damp != nil {
+				m = m.Add(d.Mul(damp))
 			} else {
 				m = m.Add(d)
 			}

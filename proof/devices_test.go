@@ -1,0 +1,15 @@
+package proof
+
+import (
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/interp"
+)
+
+// devices are those that must agree with PyTorch and with each other; the
+// interpreter comes first.
+var devices = []struct {
+	name string
+	open func() device.Device
+}{
+	{"interp", func() device.Device { return interp.New(interp.WithPoison()) }},
+}
