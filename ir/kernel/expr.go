@@ -36,12 +36,12 @@ const (
 	False
 	Ge0   // Args[0] >= 0
 	Eq0   // Args[0] == 0
-	AllOf // all of Args
+	AllOf // all of Args, each of them evaluated
 	// Data.
 	Const     // the constant Value()
 	Call      // Op of Args
 	Cast      // Args[0] converted to DType
-	Select    // Args[0] (bool data) ? Args[1] : Args[2]; both may be evaluated
+	Select    // Args[0] (bool data) ? Args[1] : Args[2]; both are evaluated
 	If        // Args[0] (predicate) ? Args[1] : Args[2]; the other one is never evaluated
 	FromIndex // the index Args[0] as DType; its range fits
 	FromPred  // the predicate Args[0] as bool
@@ -97,6 +97,7 @@ type Expr struct {
 	lo, hi int64 // range of an index
 	free   AxisSet
 	folds  bool
+	loads  bool
 }
 
 // ID numbers the expressions of one builder in the order of creation: operands
@@ -108,6 +109,9 @@ func (e *Expr) Free() AxisSet { return e.free }
 
 // HasFold reports whether the expression contains a fold.
 func (e *Expr) HasFold() bool { return e.folds }
+
+// HasLoad reports whether the expression contains a load.
+func (e *Expr) HasLoad() bool { return e.loads }
 
 // Range returns bounds of an index expression, both inclusive.
 func (e *Expr) Range() (lo, hi int64) { return e.lo, e.hi }

@@ -125,6 +125,9 @@ func (b *Builder) FoldAxes(op Op, axes []*Axis, e *Expr) *Expr {
 	var keep []*Axis
 	repeat := 1
 	for _, a := range axes {
+		if a.Extent == 0 {
+			return b.ConstScalar(Identity(op, e.DType))
+		}
 		if op != Mul && !e.free.Has(a) {
 			repeat *= a.Extent
 			continue
@@ -212,7 +215,6 @@ func maxInt(d types.DType) int64 {
 // Refine looks for quotients and remainders of a bare axis by a factor of its
 // extent among the given expressions. It returns a fresh builder that splits
 // those dimensions accordingly, or nil when there is nothing to split.
-// Splitting the innermost axis by less than 4 is not worth its shorter loop.
 func (b *Builder) Refine(roots []*Expr) *Builder {
 	demand := map[*Axis]int{}
 	Walk(roots, func(e *Expr) {

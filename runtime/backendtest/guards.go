@@ -55,8 +55,7 @@ func testGuards(t *testing.T, s *suite) {
 		s.check(t, single(m.pointwise(), indices(types.I32, 31, 10, 4)), Exact)
 	})
 	t.Run("guarded predicate", func(t *testing.T) {
-		// A conjunct that loads is evaluated only where those that do not hold:
-		// here its load would lie outside.
+		// The inner predicate loads where the outer one holds.
 		m := newMaker("predicate")
 		a := m.axes(12)
 		p := m.in(types.I32, 6)

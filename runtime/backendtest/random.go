@@ -37,7 +37,6 @@ type generator struct {
 	*rapid.T
 	*maker
 	leaves []*kernel.Expr // data that expressions may use: folds
-	folds  [][]*kernel.Axis
 	stores []pending
 	points int // of all axes together
 }

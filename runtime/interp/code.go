@@ -12,7 +12,6 @@ type node struct {
 	args  []*node
 	loops []int // Var, Fold: numbers of its axes
 	free  []int // numbers of the axes that the value depends on
-	data  bool  // the value depends on loads
 	slot  int   // where the value is kept until one of free moves; -1: it is computed anew
 	table int   // Fold: where its values at all points of free are kept; -1: nowhere
 	size  int   // of the table
@@ -104,11 +103,8 @@ func (c *coder) build(e *kernel.Expr) *node {
 	if e.Kind == kernel.Fold {
 		points |= kernel.SetOf(e.Axes)
 	}
-	n.data = e.Kind == kernel.Load
 	for _, a := range e.Args {
-		arg := c.node(a, points)
-		n.args = append(n.args, arg)
-		n.data = n.data || arg.data
+		n.args = append(n.args, c.node(a, points))
 	}
 	switch e.Kind {
 	case kernel.Var, kernel.Fold:

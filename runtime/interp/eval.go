@@ -148,23 +148,14 @@ func (m *machine) computeIndex(n *node) int64 {
 	case kernel.Eq0:
 		return boolInt(m.index(n.args[0]) == 0)
 	case kernel.AllOf:
-		return boolInt(m.allOf(n))
+		all := int64(1)
+		for _, a := range n.args {
+			all &= m.index(a)
+		}
+		return all
 	}
 	fail("expression of kind %d is no index and no predicate", n.Kind)
 	return 0
-}
-
-// allOf evaluates the conjuncts that need no data first: they may guard the
-// loads of the others.
-func (m *machine) allOf(n *node) bool {
-	for _, data := range []bool{false, true} {
-		for _, a := range n.args {
-			if a.data == data && m.index(a) == 0 {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func floorDiv(a, b int64) int64 {

@@ -35,12 +35,7 @@ func floatsOf(b []byte) []float64 {
 func f32s(n int) kernel.Param { return kernel.Param{DType: types.F32, Len: n} }
 func i32s(n int) kernel.Param { return kernel.Param{DType: types.I32, Len: n} }
 
-func out(p kernel.Param) kernel.Param {
-	p.Out = true
-	return p
-}
-
-// a kern is a kernel whose last parameter is the one written.
+// kern is a kernel whose last parameter is the one written.
 func kern(b *kernel.Builder, params []kernel.Param, axes []*kernel.Axis, at, v *kernel.Expr) *kernel.Kernel {
 	params[len(params)-1].Out = true
 	return &kernel.Kernel{
