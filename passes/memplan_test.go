@@ -24,9 +24,10 @@ func (m *progMaker) buffer(kind kernel.BufferKind, name string, n int) int {
 
 // How a kernel of a progMaker reads an operand.
 const (
-	own     = iota // at the own index
-	reverse        // at n-1-i
-	total          // the sum over all
+	own      = iota // at the own index
+	reverse         // at n-1-i
+	total           // the sum over all
+	ownTimes        // at the own index, times every element of buffer 0, summed
 )
 
 type operand struct{ buffer, how int }
@@ -59,6 +60,12 @@ func (m *progMaker) launch(form kernel.Form, outs []int, ins ...[]operand) {
 				e = b.Load(q, ix, types.F32)
 			case reverse:
 				e = b.Load(q, b.ISub(b.Int(int64(n-1)), ix), types.F32)
+			case ownTimes:
+				first := param(0, false)
+				folds = folds || n > 1
+				e = b.Fold(kernel.Add, types.F32, []int{n}, kernel.SetOf(d.Axes), func(j []*kernel.Expr) *kernel.Expr {
+					return b.Bin(kernel.Mul, b.Load(q, ix, types.F32), b.Load(first, j[0], types.F32))
+				})
 			case total:
 				folds = folds || n > 1
 				e = b.Fold(kernel.Add, types.F32, []int{n}, kernel.SetOf(d.Axes), func(j []*kernel.Expr) *kernel.Expr {
@@ -78,117 +85,6 @@ func (m *progMaker) launch(form kernel.Form, outs []int, ins ...[]operand) {
 		k.Sched.Form = kernel.General
 	}
 	m.p.Launches = append(m.p.Launches, l)
-}
-
-// A machine runs programs on memory laid out as planned, the points of every
-// kernel in random order.
-type machine struct {
-	p     *kernel.Program
-	arena []float32
-	mem   map[int][]float32
-	rand  *rand.Rand
-}
-
-func newMachine(p *kernel.Program, seed uint64) *machine {
-	m := &machine{p: p, arena: make([]float32, p.ArenaSize/4), mem: map[int][]float32{}, rand: rand.New(rand.NewPCG(seed, 1))}
-	for i := range m.arena {
-		m.arena[i] = float32(-1e6 * m.rand.Float64())
-	}
-	resident := 0
-	for i, b := range p.Buffers {
-		if b.Kind == kernel.TempBuffer {
-			m.mem[i] = m.arena[b.Offset/4:][:b.Len]
-			continue
-		}
-		m.mem[i] = make([]float32, b.Len)
-		if b.Kind == kernel.OutputBuffer {
-			continue
-		}
-		resident++
-		for j := range m.mem[i] {
-			m.mem[i][j] = float32(100*resident + j)
-		}
-	}
-	return m
-}
-
-func (m *machine) run() {
-	for i := range m.p.Launches {
-		l := &m.p.Launches[i]
-		together := l.Kernel.Sched.Form != kernel.General
-		for s := 0; s < len(l.Kernel.Stores); {
-			e := s + 1
-			for together && e < len(l.Kernel.Stores) && slices.Equal(l.Kernel.Stores[s].Axes, l.Kernel.Stores[e].Axes) {
-				e++
-			}
-			m.group(l, l.Kernel.Stores[s:e])
-			s = e
-		}
-	}
-}
-
-// group runs stores over equal axes, point by point: all loads of a point, then
-// its stores.
-func (m *machine) group(l *kernel.Launch, ss []kernel.Store) {
-	n := 1
-	for _, a := range ss[0].Axes {
-		n *= a.Extent
-	}
-	for _, pt := range m.rand.Perm(n) {
-		at := map[*kernel.Axis]int64{}
-		for i := len(ss[0].Axes) - 1; i >= 0; i-- {
-			a := ss[0].Axes[i]
-			at[a] = int64(pt % a.Extent)
-			pt /= a.Extent
-		}
-		vs := make([]float32, len(ss))
-		for i, s := range ss {
-			vs[i] = m.data(l, s.Value, at)
-		}
-		for i, s := range ss {
-			m.mem[l.Args[s.Param]][m.index(s.Index, at)] = vs[i]
-		}
-	}
-}
-
-func (m *machine) index(e *kernel.Expr, at map[*kernel.Axis]int64) int64 {
-	if e.Kind == kernel.Var {
-		return at[e.Axes[0]]
-	}
-	v := int64(0)
-	c := e.Terms(func(coef int64, arg *kernel.Expr) { v += coef * m.index(arg, at) })
-	return v + c
-}
-
-func (m *machine) data(l *kernel.Launch, e *kernel.Expr, at map[*kernel.Axis]int64) float32 {
-	switch e.Kind {
-	case kernel.Const:
-		return float32(e.Value().Float())
-	case kernel.Load:
-		return m.mem[l.Args[e.Param]][m.index(e.Args[0], at)]
-	case kernel.Fold:
-		sum := float32(0)
-		for i := range e.Axes[0].Extent {
-			at[e.Axes[0]] = int64(i)
-			sum += m.data(l, e.Args[0], at)
-		}
-		delete(at, e.Axes[0])
-		return sum
-	}
-	x, y := m.data(l, e.Args[0], at), m.data(l, e.Args[1], at)
-	if e.Op == kernel.Mul {
-		return x * y
-	}
-	return x + y
-}
-
-// results returns what outputs and variables hold.
-func (m *machine) results() [][]float32 {
-	var out [][]float32
-	for _, i := range append(m.p.Of(kernel.OutputBuffer), m.p.Of(kernel.VariableBuffer)...) {
-		out = append(out, m.mem[i])
-	}
-	return out
 }
 
 // reference runs p with every value in memory of its own.
@@ -258,11 +154,11 @@ func TestMemplanUpdateCopied(t *testing.T) {
 		"read by a fold": func(m *progMaker, x, w, y, t int) {
 			m.launch(kernel.Contract, []int{t}, []operand{{w, own}, {w, total}})
 		},
+		"read at its own index by a fold": func(m *progMaker, x, w, y, t int) {
+			m.launch(kernel.Contract, []int{t}, []operand{{w, ownTimes}})
+		},
 		"general form": func(m *progMaker, x, w, y, t int) {
 			m.launch(kernel.General, []int{t, y}, []operand{{w, own}}, []operand{{w, own}})
-		},
-		"row form": func(m *progMaker, x, w, y, t int) {
-			m.launch(kernel.Rows, []int{t}, []operand{{w, own}})
 		},
 	}
 	for name, build := range cases {

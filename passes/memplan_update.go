@@ -145,11 +145,13 @@ func freshName(p *kernel.Program, prefix string) string {
 //   - the stores that load it run over the same axes, so that a device takes
 //     them together, point by point;
 //   - no load of it stands under a fold, which would read it more than once;
+//     but a row program reads whole rows before it stores one, so that there
+//     folds over the row may stand above, and no others;
 //   - the kernel's form takes points one by one: pointwise, or a contraction's
-//     epilogue. A row program reads rows more than once.
+//     epilogue; or rows one by one.
 func ownIndex(l *kernel.Launch, out, in int) bool {
 	k := l.Kernel
-	if k.Sched.Form != kernel.Pointwise && k.Sched.Form != kernel.Contract {
+	if k.Sched.Form != kernel.Pointwise && k.Sched.Form != kernel.Contract && k.Sched.Form != kernel.Rows {
 		return false
 	}
 	var s *kernel.Store
@@ -164,11 +166,17 @@ func ownIndex(l *kernel.Launch, out, in int) bool {
 	if s == nil || k.Params[out].Out != true || readsMemory(s.Index) {
 		return false
 	}
-	w := loadWalk{k: k, bound: func(param int) bool { return l.Args[param] == in }, at: s.Index}
+	w := loadWalk{bound: func(param int) bool { return l.Args[param] == in }, at: s.Index}
+	if k.Sched.Form == kernel.Rows {
+		w.row = kernel.SetOf(k.Sched.Inner)
+	}
 	for i := range k.Stores {
 		t := &k.Stores[i]
-		w.seen, w.loads = map[visit]bool{}, false
-		if !w.ok(t.Index, false) || !w.ok(t.Value, false) || w.loads && !slices.Equal(t.Axes, s.Axes) {
+		w.seen, w.loads, w.column = map[visit]bool{}, false, false
+		if !w.ok(t.Index, false) || !w.ok(t.Value, false) {
+			return false
+		}
+		if w.loads && (!slices.Equal(t.Axes, s.Axes) || w.column && k.Sched.Form == kernel.Rows) {
 			return false
 		}
 	}
@@ -188,11 +196,12 @@ type visit struct {
 
 // A loadWalk looks for loads of some parameters elsewhere than at one index.
 type loadWalk struct {
-	k     *kernel.Kernel
-	bound func(param int) bool
-	at    *kernel.Expr
-	seen  map[visit]bool
-	loads bool // there was a load
+	bound  func(param int) bool
+	at     *kernel.Expr
+	row    kernel.AxisSet // folds over it may stand above the loads
+	seen   map[visit]bool
+	loads  bool // there was a load
+	column bool // there was a fold over other axes than row
 }
 
 func (w *loadWalk) ok(e *kernel.Expr, inFold bool) bool {
@@ -201,14 +210,17 @@ func (w *loadWalk) ok(e *kernel.Expr, inFold bool) bool {
 		return true
 	}
 	w.seen[v] = true
-	if e.Kind == kernel.Load && w.bound(e.Param) {
+	switch {
+	case e.Kind == kernel.Load && w.bound(e.Param):
 		if inFold || e.Args[0] != w.at {
 			return false
 		}
 		w.loads = true
+	case e.Kind == kernel.Fold && (w.row == 0 || kernel.SetOf(e.Axes) != w.row):
+		w.column, inFold = true, true
 	}
 	for _, a := range e.Args {
-		if !w.ok(a, inFold || e.Kind == kernel.Fold) {
+		if !w.ok(a, inFold) {
 			return false
 		}
 	}

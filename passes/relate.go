@@ -201,8 +201,12 @@ func analyse(n *ir.Node, virtual func(*ir.Node) bool) (*nodeInfo, error) {
 	return info, nil
 }
 
-// computed returns the nodes that n is a view of, or n itself.
+// computed returns the nodes that n is a view of, or n itself; none if n has no
+// elements, since then nothing is computed.
 func computed(n *ir.Node, virtual func(*ir.Node) bool) []*ir.Node {
+	if n.Shape().Size() == 0 {
+		return nil
+	}
 	if !virtual(n) {
 		return []*ir.Node{n}
 	}

@@ -135,7 +135,8 @@ type Launch struct {
 // launch's written buffer may share memory with a buffer that it reads (the
 // same variable, or temporaries at one offset) only where every element is
 // read at the very index at which it is then stored, in the order of any
-// schedule; the memory plan sees to it.
+// schedule (in form [Rows]: in the row in which it is stored), and by stores
+// over the same axes only; the memory plan sees to it.
 type Program struct {
 	Name      string
 	Buffers   []Buffer
