@@ -165,7 +165,9 @@ func requireProduct[T Element](t require.TestingT, p Plan, a, b Packer[T], worke
 	for at, v := range memory {
 		i, j := (at-guard)/max(1, ldc), (at-guard)%max(1, ldc)
 		if at < guard || i >= m || j >= n {
-			require.Equal(t, T(77), v, "wrote outside C at %d", at-guard)
+			if v != 77 {
+				require.Equal(t, T(77), v, "wrote outside C at %d", at-guard)
+			}
 		} else if bitsOf(v) != bitsOf(want[i*n+j]) {
 			require.Equal(t, want[i*n+j], v, "C[%d,%d] of %+v", i, j, p)
 		}
@@ -183,8 +185,10 @@ func requireProduct[T Element](t require.TestingT, p Plan, a, b Packer[T], worke
 	require.NoError(t, g.Check())
 	execute(g, workers, garbage)
 	for i := range want {
-		require.Equal(t, 1, calls[i], "epilogue calls for element %d of %+v", i, p)
-		require.Equal(t, bitsOf(want[i]), bitsOf(got[i]), "element %d of %+v: %v, want %v", i, p, got[i], want[i])
+		if calls[i] != 1 || bitsOf(want[i]) != bitsOf(got[i]) {
+			require.Equal(t, 1, calls[i], "epilogue calls for element %d of %+v", i, p)
+			require.Equal(t, want[i], got[i], "element %d of %+v", i, p)
+		}
 	}
 }
 
