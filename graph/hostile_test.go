@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -9,12 +10,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/interp"
+	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
 )
 
@@ -161,14 +166,14 @@ func mapKeys[V any](m map[string]V) func(yield func(string) bool) {
 }
 
 // hostileModel calls what there is with arguments made from a seed. Nothing but an *Error with a source line may result.
-func hostileModel(t *testing.T, seed uint64) {
-	h := &hostile{Rand: rand.New(rand.NewPCG(seed, 1))}
-	_, _ = graph.Build("hostile", func(g *graph.Graph) {
-		h.g = g
+// Some of the values become outputs.
+func hostileModel(t *testing.T, seed uint64) (*graph.Graph, error) {
+	return graph.Build("hostile", func(g *graph.Graph) {
+		h := &hostile{Rand: rand.New(rand.NewPCG(seed, 1)), g: g}
 		h.nodes = []*graph.Node{
 			g.Input("f", graph.F32, 2, 3), g.Input("d", graph.F64, 3), g.Input("i", graph.I32, 2, 3), g.Input("b", graph.Bool, 3),
 			g.Input("u", graph.U8), g.Input("l", graph.I64, 1, 2, 3), g.Input("empty", graph.F32, 2, 0), g.Input("n", graph.F32, graph.Dim("n"), 3),
-			g.Input("big", graph.F32, 1<<40),
+			graph.Zeros(g, graph.F32, 1<<40),
 		}
 		for range 40 {
 			name, err := h.step()
@@ -182,7 +187,74 @@ func hostileModel(t *testing.T, seed uint64) {
 			want := snake(name)
 			require.Contains(t, append(alsoNamed[name], want), e.Op, "seed %d: %v", seed, err)
 		}
+		for i := range 4 {
+			g.Output(fmt.Sprint(i), h.nodes[h.IntN(len(h.nodes))])
+		}
 	})
+}
+
+// hostileRun compiles and runs a hostile model on hostile numbers, under a limit of memory and time.
+func hostileRun(t *testing.T, seed uint64) {
+	g, err := hostileModel(t, seed)
+	if err != nil {
+		return // the model moved a dimension where it has no size, or used nothing
+	}
+	r := rand.New(rand.NewPCG(seed, 2))
+	feeds := session.Feeds{}
+	for _, in := range g.Inputs() {
+		dims := slices.Clone(in.Dims)
+		for i, d := range dims {
+			if d < 0 {
+				dims[i] = r.IntN(4)
+			}
+		}
+		x, err := tensor.New(types.Of(in.DType, dims...))
+		require.NoError(t, err)
+		flat, err := x.Reshape(x.Len())
+		require.NoError(t, err)
+		for i := range flat.Len() {
+			v := float64(r.IntN(3))
+			if in.DType.IsFloat() && r.IntN(4) == 0 {
+				v = hostileFloats[r.IntN(len(hostileFloats))]
+			} else if in.DType == graph.Bool {
+				v = float64(r.IntN(2))
+			}
+			require.NoError(t, flat.Set(v, i))
+		}
+		feeds[in.Name] = x
+	}
+	s := session.New(interp.New(interp.WithMemoryLimit(1<<24)), session.WithDebug("check"))
+	defer s.Close()
+	step, err := s.Compile(g)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err = step.Run(ctx, feeds)
+	}
+	var mistake *graph.Error
+	var check *device.CheckError
+	for _, fine := range []bool{
+		err == nil, errors.As(err, &mistake), errors.As(err, &check), errors.Is(err, session.ErrMemoryLimit), errors.Is(err, device.ErrOutOfMemory),
+		errors.Is(err, context.DeadlineExceeded),
+	} {
+		if fine {
+			return
+		}
+	}
+	t.Fatalf("seed %d: %v", seed, err)
+}
+
+func TestHostileModelsRun(t *testing.T) {
+	for seed := range uint64(200) {
+		hostileRun(t, seed)
+	}
+}
+
+func FuzzHostileModels(f *testing.F) {
+	for seed := range uint64(10) {
+		f.Add(seed)
+	}
+	f.Fuzz(hostileRun)
 }
 
 // alsoNamed are the names in messages of what has no name of its own, or calls what has one.
@@ -206,7 +278,7 @@ func snake(s string) string {
 
 func TestHostileArguments(t *testing.T) {
 	for seed := range uint64(500) {
-		hostileModel(t, seed)
+		_, _ = hostileModel(t, seed)
 	}
 }
 
@@ -214,5 +286,5 @@ func FuzzHostileArguments(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed)
 	}
-	f.Fuzz(hostileModel)
+	f.Fuzz(func(t *testing.T, seed uint64) { _, _ = hostileModel(t, seed) })
 }

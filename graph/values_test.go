@@ -189,6 +189,7 @@ var valueTests = []struct {
 	{"arange", func(g *graph.Graph) *graph.Node { return graph.Arange(g, graph.I64, 5, 0, -2) }, "i64[3]", []float64{5, 3, 1}},
 	{"full", func(g *graph.Graph) *graph.Node { return graph.Full(g, graph.U8, 255, 2) }, "u8[2]", []float64{255, 255}},
 	{"stop_gradient", func(g *graph.Graph) *graph.Node { return count(g, 2).StopGradient() }, "f64[2]", []float64{0, 1}},
+	{"barrier after nothing", func(g *graph.Graph) *graph.Node { return count(g, 2).Barrier(count(g, 0).Exp()) }, "f64[2]", []float64{0, 1}},
 	{"barrier", func(g *graph.Graph) *graph.Node { return count(g, 2).Barrier(count(g, 3)) }, "f64[2]", []float64{0, 1}},
 }
 
