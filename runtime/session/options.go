@@ -47,7 +47,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithMemoryLimit sets the most bytes that one run of a step may need: variables, arena, feeds and results together. The
-// default is what the device says that it has; 0 means no limit.
+// default, 0, is what the device says that it has.
 func WithMemoryLimit(bytes int64) Option { return func(c *config) { c.memoryLimit = bytes } }
 
 // WithDebug sets how graphs are compiled in the words of [passes.ParseDebug]: "check,time,fuse/off,nan". Without it and

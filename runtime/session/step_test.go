@@ -99,6 +99,22 @@ func TestRunIntoAllocatesNothing(t *testing.T) {
 	}))
 }
 
+// BenchmarkRunInto is what a session adds to a step: the device does next to nothing.
+func BenchmarkRunInto(b *testing.B) {
+	s := New(&fakeDevice{run: fakeRun}, func(c *config) { c.compile = fakeCompiler })
+	defer s.Close()
+	train, err := s.compile(trainSource(weights("w")))
+	require.NoError(b, err)
+	feeds := batch(b, 1)
+	var r Results
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := train.RunInto(context.Background(), feeds, &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func TestRunIntoTakesBuffersOfAnotherSize(t *testing.T) {
 	s, d := open(t)
 	w := weights("w")
