@@ -18,7 +18,7 @@ var levels = [][]string{
 	{"runtime/tensor", "ir/kernel"},
 	{"runtime/device"},
 	{"runtime/cpu/amd64", "runtime/cpu/native"},
-	{"runtime/cpu/gemm", "runtime/cpu/simd", "nn/data/internal/splitmix"},
+	{"runtime/cpu/gemm", "runtime/cpu/simd", "nn/internal/splitmix"},
 	{"runtime/interp", "runtime/cpu"},
 	{"runtime/backendtest", "ir"},
 	{"autodiff", "passes"},

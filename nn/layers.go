@@ -1,7 +1,8 @@
 // Package nn holds layers, losses and initialisers as functions that build
 // graphs. A model is a plain Go struct of layers with a Forward method; its
-// parameters are found and named by [Params]. The package must not import
-// passes or devices.
+// parameters are found and named by [Params]. Whether a layer trains or
+// evaluates is a property of the graph that is built ([graph.Training]), not of
+// the layer. The package must not import passes or devices.
 package nn
 
 import (
@@ -22,32 +23,49 @@ type Linear struct {
 	Weight, Bias *graph.Variable
 }
 
-// NewLinear returns a linear layer with PyTorch's default initialisation:
-// weight and bias uniform in +-1/sqrt(in).
+// NewLinear returns a linear layer of f32 parameters with PyTorch's default
+// initialisation: weight and bias uniform in +-1/sqrt(in).
 func NewLinear(in, out int, opts ...LinearOption) *Linear {
+	o := linearOptions{dtype: types.F32, bias: true}
+	for _, f := range opts {
+		f(&o)
+	}
 	bound := 0.0
 	if in > 0 {
 		bound = 1 / math.Sqrt(float64(in))
 	}
-	l := &Linear{
-		Weight: graph.NewVariable("weight", types.Of(types.F32, out, in), Uniform(-bound, bound)),
-		Bias:   graph.NewVariable("bias", types.Of(types.F32, out), Uniform(-bound, bound)),
-	}
-	for _, o := range opts {
-		o(l)
+	l := &Linear{Weight: graph.NewVariable("weight", types.Of(o.dtype, out, in), Uniform(-bound, bound))}
+	if o.bias {
+		l.Bias = graph.NewVariable("bias", types.Of(o.dtype, out), Uniform(-bound, bound))
 	}
 	return l
 }
 
 // A LinearOption changes a new linear layer.
-type LinearOption func(*Linear)
+type LinearOption func(*linearOptions)
+
+type linearOptions struct {
+	dtype types.DType
+	bias  bool
+}
 
 // NoBias leaves out the bias.
-func NoBias() LinearOption { return func(l *Linear) { l.Bias = nil } }
+func NoBias() LinearOption { return func(o *linearOptions) { o.bias = false } }
+
+// WithDType sets the element type of the parameters; the default is f32.
+func WithDType(d types.DType) LinearOption { return func(o *linearOptions) { o.dtype = d } }
 
 // Forward applies the layer to x of shape [...,in].
 func (l *Linear) Forward(x *graph.Node) *graph.Node {
+	const op = "linear"
+	if l == nil || l.Weight == nil {
+		graph.Fail(op, "the layer has no weight: layers are made by NewLinear")
+	}
 	g := x.Graph()
+	in, s := l.Weight.Type().Shape, x.Shape()
+	if len(in) != 2 || len(s) == 0 || s[len(s)-1] != in[1] {
+		graph.Fail(op, "the last dimension of %s is not that of weight %s %v", x.TypeString(), l.Weight.Name(), l.Weight.Type())
+	}
 	y := x.MatMul(g.Var(l.Weight).T())
 	if l.Bias != nil {
 		y = y.Add(g.Var(l.Bias))
@@ -61,8 +79,8 @@ type (
 	ReLU    struct{} // max(x, 0)
 	Sigmoid struct{} // 1/(1+exp(-x))
 	Tanh    struct{} // tanh x
-	// Softmax is exp(x)/sum(exp(x)) over dimension Dim; negative counts from the
-	// end, so that the zero value of a struct literal should say Dim: -1.
+	// Softmax is exp(x)/sum(exp(x)) over dimension Dim; a negative one counts
+	// from the end. As in PyTorch there is no good default: say Dim: -1.
 	Softmax struct{ Dim int }
 )
 
@@ -82,9 +100,12 @@ func (s Softmax) Forward(x *graph.Node) *graph.Node { return x.Softmax(s.Dim) }
 // by position, activations included, as in torch.nn.Sequential.
 type Sequential []Layer
 
-// Forward applies all layers in order.
+// Forward applies all layers in order; without any it returns x.
 func (s Sequential) Forward(x *graph.Node) *graph.Node {
-	for _, l := range s {
+	for i, l := range s {
+		if l == nil {
+			graph.Fail("sequential", "layer %d is nil", i)
+		}
 		x = l.Forward(x)
 	}
 	return x

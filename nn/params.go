@@ -1,8 +1,11 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -11,20 +14,27 @@ import (
 
 // Params returns the parameters of a model in the order of its fields and
 // names them by their path: field FC1 of type *Linear gives "fc1.weight" and
-// "fc1.bias", elements of slices are numbered ("layers.0.weight"). Names are
-// those of a PyTorch module with attributes in snake case; a field tag
-// `nn:"name"` overrides, `nn:"-"` leaves a field out. A parameter that is
-// reached twice (tied weights) is named by its first path and listed once.
+// "fc1.bias", elements of slices are numbered ("layers.0.weight"), those of maps
+// from strings have their keys, in order. Names are those of a PyTorch module
+// with attributes in snake case; a field tag `nn:"name"` overrides, `nn:"-"`
+// leaves a field out. A parameter that is reached twice (tied weights) is named
+// by its first path and listed once.
 //
-// A model is a pointer to a struct, or a slice of such. Params panics with a
-// [*graph.Error] for anything else.
+// A model is a pointer to a struct, or a slice or map of such. Params panics
+// with a [*graph.Error] for anything else, and where a field holds parameters
+// but is not exported.
 func Params(model any) []*graph.Variable {
-	w := &walker{seen: map[*graph.Variable]bool{}}
+	w := &walker{listed: map[*graph.Variable]bool{}, seen: map[visit]bool{}}
 	v := reflect.ValueOf(model)
-	if v.Kind() != reflect.Pointer && v.Kind() != reflect.Slice || v.IsNil() {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+	default:
 		graph.Fail("params", "a model is a pointer to a struct, not %T", model)
 	}
-	w.visit("", v, 0)
+	if v.IsNil() {
+		graph.Fail("params", "the model is a nil %T", model)
+	}
+	w.visit("", v, place{})
 	return w.params
 }
 
@@ -41,61 +51,119 @@ func Trainable(model any) []*graph.Variable {
 
 type walker struct {
 	params []*graph.Variable
-	seen   map[*graph.Variable]bool
+	listed map[*graph.Variable]bool
+	seen   map[visit]bool
 }
 
-// maxDepth stops a walk through a model that contains itself.
-const maxDepth = 64
+// visit is a part of a model that was walked through; it need not be again,
+// and a model may point to itself.
+type visit struct {
+	at  uintptr
+	len int
+	typ reflect.Type
+}
+
+// place is where a walk is: how deep, and in which field that is not exported,
+// if in any.
+type place struct {
+	depth  int
+	hidden string
+}
+
+// maxDepth stops a walk through a model that contains itself by value, in an
+// interface.
+const maxDepth = 256
 
 var variableType = reflect.TypeFor[*graph.Variable]()
 
-func (w *walker) visit(path string, v reflect.Value, depth int) {
-	if depth > maxDepth {
-		graph.Fail("params", "model nests more than %d deep at %s: does it contain itself?", maxDepth, path)
+func (w *walker) visit(path string, v reflect.Value, at place) {
+	if at.depth++; at.depth > maxDepth {
+		graph.Fail("params", "the model nests more than %d deep: does it contain itself?", maxDepth)
 	}
 	switch v.Kind() {
 	case reflect.Interface:
 		if !v.IsNil() {
-			w.visit(path, v.Elem(), depth+1)
+			w.visit(path, v.Elem(), at)
 		}
 	case reflect.Pointer:
-		if v.IsNil() {
-			return
-		}
-		if v.Type() == variableType {
+		switch {
+		case v.IsNil():
+		case v.Type() == variableType && !v.CanInterface():
+			graph.Fail("params", "field %s is not exported, and its parameters cannot be found: export it, or leave it out with the tag `nn:\"-\"`", cmp.Or(at.hidden, path))
+		case v.Type() == variableType:
 			w.add(path, v.Interface().(*graph.Variable))
+		case w.first(v, 0):
+			w.visit(path, v.Elem(), at)
+		}
+	case reflect.Slice:
+		if v.Len() > 0 && !w.first(v, v.Len()) {
 			return
 		}
-		w.visit(path, v.Elem(), depth+1)
-	case reflect.Slice, reflect.Array:
+		fallthrough
+	case reflect.Array:
 		for i := range v.Len() {
-			w.visit(join(path, fmt.Sprint(i)), v.Index(i), depth+1)
+			w.visit(join(path, strconv.Itoa(i)), v.Index(i), at)
 		}
+	case reflect.Map:
+		w.entries(path, v, at)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			name := f.Tag.Get("nn")
-			if !f.IsExported() || name == "-" {
+		w.fields(path, v, at)
+	}
+}
+
+// first reports whether v is seen for the first time.
+func (w *walker) first(v reflect.Value, n int) bool {
+	k := visit{v.Pointer(), n, v.Type()}
+	if w.seen[k] {
+		return false
+	}
+	w.seen[k] = true
+	return true
+}
+
+func (w *walker) entries(path string, v reflect.Value, at place) {
+	if v.Type().Key().Kind() != reflect.String || v.Len() == 0 || !w.first(v, 0) {
+		return
+	}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, k := range keys {
+		w.visit(join(path, k.String()), v.MapIndex(k), at)
+	}
+}
+
+func (w *walker) fields(path string, v reflect.Value, at place) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, in := f.Tag.Get("nn"), at
+		if !f.IsExported() && !f.Anonymous {
+			// Whether parameters hide there is worth a look, but not how others' types
+			// keep theirs.
+			if at.hidden != "" {
 				continue
 			}
-			switch {
-			case name != "":
-				w.visit(join(path, name), v.Field(i), depth+1)
-			case f.Anonymous:
-				w.visit(path, v.Field(i), depth+1)
-			default:
-				w.visit(join(path, snake(f.Name)), v.Field(i), depth+1)
-			}
+			in.hidden = v.Type().Name() + "." + f.Name
+		}
+		switch {
+		case name == "-":
+		case name != "":
+			w.visit(join(path, name), v.Field(i), in)
+		case f.Anonymous:
+			w.visit(path, v.Field(i), in)
+		default:
+			w.visit(join(path, snake(f.Name)), v.Field(i), in)
 		}
 	}
 }
 
 func (w *walker) add(path string, p *graph.Variable) {
-	if w.seen[p] {
+	if w.listed[p] {
 		return
 	}
-	w.seen[p] = true
-	p.SetName(path)
+	w.listed[p] = true
+	if path != "" {
+		p.SetName(path)
+	}
 	w.params = append(w.params, p)
 }
 

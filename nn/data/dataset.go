@@ -16,7 +16,7 @@ import (
 	"fmt"
 
 	"dumbtorch/ir/types"
-	"dumbtorch/nn/data/internal/splitmix"
+	"dumbtorch/nn/internal/splitmix"
 	"dumbtorch/runtime/tensor"
 )
 

@@ -1,6 +1,9 @@
 package optim
 
 import (
+	"cmp"
+	"math"
+
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
 	"dumbtorch/nn"
@@ -9,43 +12,54 @@ import (
 // SGD is stochastic gradient descent, torch.optim.SGD:
 //
 //	d = gradient + WeightDecay*p
-//	v = Momentum*v + (1-Dampening)*d   (at the first step: d)
+//	v = Momentum*v + (1-Dampening)*d   (at the first update v is d)
 //	d = v, or d + Momentum*v with Nesterov
 //	p = p - rate*d
 //
 // The rate is a variable of the session, "optim.lr", which starts at LR: set it
-// to change the rate without compiling anew.
+// to change the rate without compiling anew. It is f32, or f64 where a
+// parameter is. v is the variable "fc1.weight.momentum" for parameter
+// "fc1.weight". With Dampening the number of updates is the variable
+// "optim.updates".
+//
+// An SGD belongs to one model; it must not be copied after the first Minimize.
 type SGD struct {
 	LR                               float64
 	Momentum, Dampening, WeightDecay float64
 	Nesterov                         bool
+	// Name is the prefix of variables that belong to no parameter, "optim" by
+	// default: optimizers that share a session need different ones.
+	Name string
 
-	state stateOf
+	state state
 }
 
-// Rate returns the variable that holds the learning rate.
-func (o *SGD) Rate() *graph.Variable {
-	return o.state.get(stateKey{nil, "lr"}, "optim.lr", types.Of(types.F32), nn.Constant(o.LR))
+var _ Optimizer = (*SGD)(nil)
+
+// Rate returns the variable that holds the learning rate; see [Optimizer].
+func (o *SGD) Rate() *graph.Variable { return o.state.find("lr") }
+
+// rate returns the variable that holds the learning rate.
+func (o *SGD) rate(params []*graph.Variable) *graph.Variable {
+	d := types.F32
+	for _, p := range params {
+		if p.Type().DType == types.F64 {
+			d = types.F64
+		}
+	}
+	return o.state.scalar("lr", d, nn.Constant(o.LR))
 }
+
+// ZeroGrad appends the zeroing of accumulated gradients; see [Optimizer].
+func (o *SGD) ZeroGrad(g *graph.Graph) { o.state.zeroGrad(g) }
 
 // Minimize appends gradients and updates; see [Optimizer].
 func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option) {
-	switch {
-	case o.LR < 0 || o.Momentum < 0 || o.WeightDecay < 0:
-		graph.Fail("sgd", "learning rate %v, momentum %v and weight decay %v must not be negative", o.LR, o.Momentum, o.WeightDecay)
-	case o.Nesterov && (o.Momentum == 0 || o.Dampening != 0):
-		graph.Fail("sgd", "Nesterov momentum needs a momentum and no dampening")
-	}
+	o.check()
+	o.state.name = cmp.Or(o.Name, "optim")
 	s := prepare(loss, params, &o.state, opts)
-	rate := s.g.Var(o.Rate())
-	var damp *graph.Node // the factor of d in v
-	if o.Momentum != 0 && o.Dampening != 0 {
-		steps := o.state.scalar("steps", types.I64)
-		taken := s.g.Var(steps)
-		s.assign(steps, taken.AddScalar(1))
-		first := taken.Equal(graph.Scalar(s.g, graph.I64, 0))
-		damp = graph.Where(first, graph.Scalar(s.g, graph.F32, 1), graph.Scalar(s.g, graph.F32, 1-o.Dampening))
-	}
+	rate := s.g.Var(o.rate(s.params))
+	undamped := o.undamped(s)
 	for i, p := range s.params {
 		v := s.g.Var(p)
 		d := s.grads[i]
@@ -54,12 +68,11 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 		}
 		if o.Momentum != 0 {
 			buf := o.state.like(p, "momentum")
-			m := s.g.Var(buf).MulScalar(o.Momentum)
-			if damp != nil {
-				m = m.Add(d.Mul(damp))
-			} else {
-				m = m.Add(d)
+			part := d
+			if undamped != nil {
+				part = d.Mul(undamped.Cast(d.DType()))
 			}
+			m := s.g.Var(buf).MulScalar(o.Momentum).Add(part)
 			s.assign(buf, m)
 			if o.Nesterov {
 				d = d.Add(m.MulScalar(o.Momentum))
@@ -67,6 +80,34 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 				d = m
 			}
 		}
-		s.assign(p, v.Sub(d.Mul(rate)))
+		s.assign(p, v.Sub(d.Mul(rate.Cast(d.DType()))))
+	}
+}
+
+// undamped returns the factor of the gradient in the momentum buffer: 1 at the
+// first update and 1-Dampening later; nil if it is 1 always.
+func (o *SGD) undamped(s *step) *graph.Node {
+	if o.Momentum == 0 || o.Dampening == 0 {
+		return nil
+	}
+	updates := o.state.scalar("updates", types.I64, nil)
+	n := s.g.Var(updates)
+	s.assign(updates, n.AddScalar(1))
+	first := n.Equal(graph.Scalar(s.g, graph.I64, 0))
+	return graph.Where(first, graph.Scalar(s.g, graph.F64, 1), graph.Scalar(s.g, graph.F64, 1-o.Dampening))
+}
+
+func (o *SGD) check() {
+	const op = "sgd"
+	for _, v := range []float64{o.LR, o.Momentum, o.WeightDecay} {
+		if !(v >= 0) || math.IsInf(v, 1) {
+			graph.Fail(op, "learning rate %v, momentum %v and weight decay %v must be finite and not negative", o.LR, o.Momentum, o.WeightDecay)
+		}
+	}
+	switch {
+	case o.Dampening-o.Dampening != 0:
+		graph.Fail(op, "dampening %v must be finite", o.Dampening)
+	case o.Nesterov && (o.Momentum == 0 || o.Dampening != 0):
+		graph.Fail(op, "Nesterov momentum needs a momentum and no dampening")
 	}
 }

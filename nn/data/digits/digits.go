@@ -22,7 +22,7 @@ import (
 
 	"dumbtorch/ir/types"
 	"dumbtorch/nn/data"
-	"dumbtorch/nn/data/internal/splitmix"
+	"dumbtorch/nn/internal/splitmix"
 	"dumbtorch/runtime/tensor"
 )
 

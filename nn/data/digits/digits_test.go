@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/ir/types"
-	"dumbtorch/nn/data/internal/splitmix"
+	"dumbtorch/nn/internal/splitmix"
 	"dumbtorch/runtime/tensor"
 )
 

@@ -3,7 +3,7 @@ package digits
 import (
 	"math"
 
-	"dumbtorch/nn/data/internal/splitmix"
+	"dumbtorch/nn/internal/splitmix"
 )
 
 // The arithmetic of this file has the same bits everywhere. A compiler may

@@ -1,4 +1,4 @@
-// Package splitmix is the random number generator of the data packages:
+// Package splitmix is the random number generator of nn and its data packages:
 // SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
 // generators", OOPSLA 2014). It is written out here, and not taken from
 // math/rand, so that an order of samples is the same in every version of Go
