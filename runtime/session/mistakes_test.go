@@ -354,3 +354,13 @@ func TestMistakes(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(strings.Join(all, "\n\n")+"\n"), 0o644))
 	}
 }
+
+func TestUnknownDevices(t *testing.T) {
+	_, err := device.Open("tpu:0")
+	require.EqualError(t, err, fmt.Sprintf("unknown device %q (known: %s)", "tpu:0", strings.Join(device.Kinds(), ", ")))
+	require.Contains(t, device.Kinds(), "interp")
+	for _, name := range []string{"", ":", "interp:1"} {
+		_, err := device.Open(name)
+		require.Error(t, err, name)
+	}
+}
