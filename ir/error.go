@@ -47,7 +47,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // model's source line. Examples and tests share the module, so the prefix of
 // the module's name does not tell.
 var ownPackages = []string{
-	"dumbtorch/ir.", "dumbtorch/ir/", "dumbtorch/autodiff.", "dumbtorch/passes.", "dumbtorch/graph.",
+	"dumbtorch/ir.", "dumbtorch/ir/", "dumbtorch/autodiff.", "dumbtorch/autodiff/", "dumbtorch/passes.", "dumbtorch/graph.",
 	"dumbtorch/nn.", "dumbtorch/nn/", "dumbtorch/runtime/", "runtime.", "reflect.", "iter.", "slices.", "maps.", "sort.",
 }
 

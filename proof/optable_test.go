@@ -77,7 +77,11 @@ func (a attrs) bounds() (lo, hi float64) {
 
 func (a attrs) loss() []nn.LossOption {
 	r := map[string]nn.Reduction{"mean": nn.MeanReduction, "sum": nn.SumReduction, "none": nn.NoReduction}[a.Reduction]
-	return []nn.LossOption{nn.WithReduction(r), nn.LabelSmoothing(a.Smoothing)}
+	opts := []nn.LossOption{nn.WithReduction(r)}
+	if a.Smoothing > 0 {
+		opts = append(opts, nn.LabelSmoothing(a.Smoothing))
+	}
+	return opts
 }
 
 // linear applies a layer whose parameters are operands.

@@ -6,7 +6,7 @@ FLOATS = ["f32", "f64"]
 
 
 def losses(case, rand, ints, positive):
-    for d in ["f32"]:
+    for d in FLOATS:
         case("linear", F.linear, [rand(d, 5, 7), rand(d, 3, 7, at=8), rand(d, 3)])
         case("linear", F.linear, [rand(d, 2, 5, 7), rand(d, 3, 7, at=8), rand(d, 3)])
         case("linear", F.linear, [rand(d, 7), rand(d, 3, 7, at=8), rand(d, 3)])
