@@ -2,8 +2,6 @@ package kernel
 
 import (
 	"math"
-	"strconv"
-	"strings"
 
 	"dumbtorch/ir/types"
 )
@@ -268,22 +266,4 @@ func (b *Builder) Bitcast(a *Expr, d types.DType) *Expr {
 		return b.ConstScalar(EvalBitcast(a.Value(), d))
 	}
 	return b.intern(Expr{Kind: Call, Op: Bitcast, DType: d, Args: []*Expr{a}})
-}
-
-// FormatFloat returns the shortest text that reads back as f; it always looks
-// like a floating-point number.
-func FormatFloat(d types.DType, f float64) string {
-	switch {
-	case f != f:
-		return "nan"
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	}
-	s := strconv.FormatFloat(f, 'g', -1, 8*d.Size())
-	if !strings.ContainsAny(s, ".e") {
-		s += ".0"
-	}
-	return s
 }

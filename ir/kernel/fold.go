@@ -120,22 +120,25 @@ func (b *Builder) Fold(op Op, d types.DType, dims []int, used AxisSet, body func
 	return b.FoldAxes(op, axes, body(b.Unravel(flat, dims)))
 }
 
-// FoldAxes returns the fold with op over axes of e.
+// FoldAxes returns the fold with op over axes of e. Over axes that e does not
+// depend on, a sum is a product and an extreme is e itself.
 func (b *Builder) FoldAxes(op Op, axes []*Axis, e *Expr) *Expr {
 	var keep []*Axis
-	repeat := 1
+	repeat := int64(1)
 	for _, a := range axes {
-		if a.Extent == 0 {
+		switch {
+		case a.Extent == 0:
 			return b.ConstScalar(Identity(op, e.DType))
+		case a.Extent == 1:
+		case op == Mul || e.free.Has(a):
+			keep = append(keep, a)
+		default:
+			bounded(repeat, int64(a.Extent))
+			repeat *= int64(a.Extent)
 		}
-		if op != Mul && !e.free.Has(a) {
-			repeat *= a.Extent
-			continue
-		}
-		keep = append(keep, a)
 	}
 	if repeat > 1 && op == Add {
-		e = b.Bin(Mul, e, b.ConstScalar(FloatScalar(e.DType, float64(repeat))))
+		e = b.Bin(Mul, e, b.ConstInt(e.DType, repeat))
 	}
 	if len(keep) == 0 {
 		return e

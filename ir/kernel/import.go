@@ -5,7 +5,7 @@ package kernel
 type Mapping struct {
 	Axes  map[*Axis]*Axis
 	Param func(int) int
-	Site  func(int) int
+	Site  func(int) int // nil where there are no run-time checks
 	done  map[*Expr]*Expr
 }
 
@@ -18,9 +18,8 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	if r := m.done[e]; r != nil {
 		return r
 	}
-	c := Expr{
-		Kind: e.Kind, Op: e.Op, DType: e.DType, Int: e.Int, bits: e.bits, Param: e.Param, Site: e.Site, Coef: e.Coef,
-	}
+	c := *e
+	c.Axes, c.Args = nil, nil
 	for _, a := range e.Axes {
 		c.Axes = append(c.Axes, b.importAxis(a, m))
 	}
@@ -33,7 +32,7 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	case CheckIndex:
 		c.Site = m.Site(e.Site)
 	}
-	r := b.intern(c)
+	r := b.normal(&c)
 	m.done[e] = r
 	return r
 }
@@ -48,4 +47,72 @@ func (b *Builder) importAxis(a *Axis, m *Mapping) *Axis {
 	n := b.NewAxis(a.Name, a.Extent)
 	m.Axes[a] = n
 	return n
+}
+
+// normal returns the normal form of e, whose operands and axes are b's.
+func (b *Builder) normal(e *Expr) *Expr {
+	arg := func(i int) *Expr { return e.Args[i] }
+	switch e.Kind {
+	case Int:
+		return b.Int(e.Int)
+	case Var:
+		return b.Var(e.Axes[0])
+	case Affine:
+		return b.sum(e.Args, e.Coef, e.Int)
+	case FloorDiv:
+		return b.IDiv(arg(0), e.Int)
+	case FloorMod:
+		return b.IMod(arg(0), e.Int)
+	case CheckIndex:
+		return b.CheckIndex(arg(0), e.Int, e.Site)
+	case Ge0:
+		return b.Ge0(arg(0))
+	case Eq0:
+		return b.Eq0(arg(0))
+	case AllOf:
+		return b.AllOf(e.Args...)
+	case Call:
+		switch {
+		case e.Op == Bitcast:
+			return b.Bitcast(arg(0), e.DType)
+		case len(e.Args) == 1:
+			return b.Un(e.Op, arg(0))
+		}
+		return b.Bin(e.Op, arg(0), arg(1))
+	case Cast:
+		return b.Cast(arg(0), e.DType)
+	case Select:
+		return b.Select(arg(0), arg(1), arg(2))
+	case If:
+		return b.If(arg(0), arg(1), arg(2))
+	case FromIndex:
+		return b.FromIndex(arg(0), e.DType)
+	case FromPred:
+		return b.FromPred(arg(0))
+	case Load:
+		return b.Load(e.Param, arg(0), e.DType)
+	case Fold:
+		return b.FoldAxes(e.Op, e.Axes, arg(0))
+	}
+	return b.intern(Expr{Kind: e.Kind, DType: e.DType, bits: e.bits}) // True, False, Const
+}
+
+// sum returns c + sum coef[i]*args[i].
+func (b *Builder) sum(args []*Expr, coef []int64, c int64) *Expr {
+	e := b.Int(c)
+	if len(args) == 1 {
+		return b.IAdd(e, b.IMul(args[0], coef[0]))
+	}
+	var ts []term
+	for i, a := range args {
+		at, k := terms(a)
+		bounded(k, coef[i])
+		c += k * coef[i]
+		bounded(c, 1)
+		for _, t := range at {
+			bounded(t.coef, coef[i])
+			ts = append(ts, term{t.arg, t.coef * coef[i]})
+		}
+	}
+	return b.affine(ts, c)
 }

@@ -1,14 +1,18 @@
 package kernel
 
 import (
+	"errors"
+	"math"
+	"math/bits"
 	"slices"
-	"sort"
 )
 
 // Index expressions are kept in affine normal form: a constant plus terms with
-// distinct arguments, ordered by the arguments' numbers, no coefficient 0.
+// distinct arguments in structural order (see order.go), no coefficient 0.
 // Quotients and remainders are split so that only what can carry stays under
 // them, and c*(x mod d) + c*d*(x div d) becomes c*x.
+//
+// No index can overflow: bounds beyond 2^61 are an [ErrIndexRange].
 
 type term struct {
 	arg  *Expr
@@ -53,18 +57,51 @@ func rangeOf(ts []term, c int64) (lo, hi int64) {
 	return lo, hi
 }
 
+// maxBound bounds constants, coefficients and ranges, so that the sum of two
+// never overflows.
+const maxBound = 1 << 61
+
+// ErrIndexRange is the panic of a [Builder] that was asked for an index whose
+// bounds leave 61 bits.
+var ErrIndexRange = errors.New("an index of the kernel leaves 61 bits")
+
+// bounded panics with [ErrIndexRange] unless a*b is a bound.
+func bounded(a, b int64) {
+	hi, lo := bits.Mul64(uint64(max(a, -a)), uint64(max(b, -b)))
+	if hi != 0 || lo > maxBound || a == math.MinInt64 || b == math.MinInt64 {
+		panic(ErrIndexRange)
+	}
+}
+
+// checkRange panics with [ErrIndexRange] where the range of the terms is not
+// bounded.
+func checkRange(ts []term, c int64) {
+	bounded(c, 1)
+	total := max(c, -c)
+	for _, t := range ts {
+		bounded(t.coef, 1)
+		m := max(t.arg.hi, -t.arg.lo)
+		bounded(t.coef, m)
+		total += max(t.coef, -t.coef) * m
+		bounded(total, 1)
+	}
+}
+
 func (e *Expr) setRange() {
 	switch e.Kind {
 	case Int:
+		bounded(e.Int, 1)
 		e.lo, e.hi = e.Int, e.Int
 	case Var:
 		e.lo, e.hi = 0, max(0, int64(e.Axes[0].Extent)-1)
 	case Affine:
 		ts, c := terms(e)
+		checkRange(ts, c)
 		e.lo, e.hi = rangeOf(ts, c)
 	case FloorDiv:
 		e.lo, e.hi = floorDiv(e.Args[0].lo, e.Int), floorDiv(e.Args[0].hi, e.Int)
 	case FloorMod:
+		bounded(e.Int, 1)
 		e.lo, e.hi = 0, e.Int-1
 	case CheckIndex:
 		e.lo, e.hi = 0, max(0, e.Int-1)
@@ -121,7 +158,7 @@ func (b *Builder) affine(ts []term, c int64) *Expr {
 }
 
 func combine(ts []term) []term {
-	sort.Slice(ts, func(i, j int) bool { return ts[i].arg.id < ts[j].arg.id })
+	slices.SortFunc(ts, func(a, b term) int { return compareIndex(a.arg, b.arg) })
 	out := ts[:0]
 	for _, t := range ts {
 		if n := len(out); n > 0 && out[n-1].arg == t.arg {
@@ -178,7 +215,9 @@ func (b *Builder) ISub(x, y *Expr) *Expr { return b.IAdd(x, b.IMul(y, -1)) }
 // IMul returns c*x.
 func (b *Builder) IMul(x *Expr, c int64) *Expr {
 	ts, k := terms(x)
+	bounded(k, c)
 	for i := range ts {
+		bounded(ts[i].coef, c)
 		ts[i].coef *= c
 	}
 	return b.affine(ts, k*c)
@@ -263,9 +302,13 @@ func (b *Builder) IMod(x *Expr, c int64) *Expr {
 		hi := b.IMul(b.IMod(b.affine(big, floorDiv(rk, g)), c/g), g)
 		return b.IAdd(hi, b.affine(small, floorMod(rk, g)))
 	}
+	n := len(r)
 	rest := b.affine(r, rk)
 	if rest.Kind == FloorMod && rest.Int%c == 0 {
 		return b.IMod(rest.Args[0], c)
+	}
+	if ts, _ := terms(rest); len(ts) < n {
+		return b.IMod(rest, c) // the reduced coefficients made terms join
 	}
 	return b.intern(Expr{Kind: FloorMod, Args: []*Expr{rest}, Int: c})
 }
@@ -353,7 +396,7 @@ func (b *Builder) AllOf(ps ...*Expr) *Expr {
 			all = append(all, p)
 		}
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].id < all[j].id })
+	slices.SortFunc(all, comparePred)
 	all = slices.Compact(all)
 	switch len(all) {
 	case 0:

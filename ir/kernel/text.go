@@ -1,12 +1,19 @@
 package kernel
 
 import (
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"dumbtorch/ir/internal/lex"
+	"dumbtorch/ir/types"
 )
 
-// The text form of kernels and programs; see the grammar in ir/README.md.
+// Version is the version of the text form of programs and kernels; the grammar
+// stands in ir/README.md.
+const Version = 1
 
 type printer struct {
 	b     strings.Builder
@@ -14,25 +21,49 @@ type printer struct {
 	num   map[*Expr]int
 }
 
-// String returns the text form of a kernel.
+// String returns the text form of a kernel, from which [ParseKernel] makes an
+// equal one. Lines are in the order in which the builder made the expressions,
+// so that a builder that reads them brings them into the same normal form.
 func (k *Kernel) String() string {
-	p := &printer{names: map[*Axis]string{}, num: map[*Expr]int{}}
+	p := &printer{names: axisNames(k.Axes), num: map[*Expr]int{}}
 	p.kernel(k)
 	return p.b.String()
 }
 
+// axisNames returns distinct names for the axes: their own, with a number where
+// another axis has the same.
+func axisNames(axes []*Axis) map[*Axis]string {
+	names := make(map[*Axis]string, len(axes))
+	taken := make(map[string]bool, len(axes))
+	for _, a := range axes {
+		name := a.Name
+		for i := 2; taken[name] || name == ""; i++ {
+			name = fmt.Sprintf("%s_%d", a.Name, i)
+		}
+		names[a], taken[name] = name, true
+	}
+	return names
+}
+
 func (p *printer) f(format string, args ...any) { fmt.Fprintf(&p.b, format, args...) }
+
+func (p *printer) axis(a *Axis) string {
+	if name, ok := p.names[a]; ok {
+		return lex.Quote(name)
+	}
+	return lex.Quote(a.Name)
+}
 
 func (p *printer) axes(as []*Axis) string {
 	var ss []string
 	for _, a := range as {
-		ss = append(ss, a.Name)
+		ss = append(ss, p.axis(a))
 	}
 	return strings.Join(ss, ", ")
 }
 
 func (p *printer) kernel(k *Kernel) {
-	p.f("kernel %s (", k.Name)
+	p.f("kernel %s (", lex.Quote(k.Name))
 	for i, q := range k.Params {
 		if i > 0 {
 			p.f(", ")
@@ -43,24 +74,30 @@ func (p *printer) kernel(k *Kernel) {
 		}
 	}
 	p.f(") %s", k.Sched.Form)
-	switch c := k.Sched.Contract; {
-	case c != nil:
-		p.f("(batch: %s; m: %s; n: %s; k: %s)", p.axes(c.Batch), p.axes(c.M), p.axes(c.N), p.axes(c.K))
-	case k.Sched.Form == Rows:
+	c := k.Sched.Contract
+	switch k.Sched.Form {
+	case Contract:
+		if c != nil {
+			p.f("(batch: %s; m: %s; n: %s; k: %s)", p.axes(c.Batch), p.axes(c.M), p.axes(c.N), p.axes(c.K))
+		}
+	case Rows:
 		p.f("(outer: %s; inner: %s)", p.axes(k.Sched.Outer), p.axes(k.Sched.Inner))
-	case k.Sched.Form == Pointwise:
+	case Pointwise:
 		p.f("(outer: %s)", p.axes(k.Sched.Outer))
 	}
 	p.f(" {\n")
 	for _, a := range k.Axes {
-		p.f("  axis %s %d\n", a.Name, a.Extent)
+		p.f("  axis %s %d\n", p.axis(a), a.Extent)
 	}
-	for i, s := range k.Sites {
-		p.f("  site %d %q\n", i, s)
+	for _, s := range k.Sites {
+		p.f("  site %s\n", strconv.Quote(s))
 	}
-	Walk(k.Roots(), p.line)
-	if c := k.Sched.Contract; c != nil {
-		Walk([]*Expr{c.A, c.B}, p.line)
+	roots := k.Roots()
+	if c != nil {
+		roots = append(roots, c.Fold, c.A, c.B)
+	}
+	p.lines(roots)
+	if c != nil {
 		p.f("  contract %s = %s * %s\n", p.ref(c.Fold), p.ref(c.A), p.ref(c.B))
 	}
 	for _, s := range k.Stores {
@@ -69,68 +106,72 @@ func (p *printer) kernel(k *Kernel) {
 	p.f("}\n")
 }
 
-// line prints a data expression as a line of its own.
-func (p *printer) line(e *Expr) {
-	if !e.IsData() {
-		return
+// lines prints all data under the roots, one to a line.
+func (p *printer) lines(roots []*Expr) {
+	var data []*Expr
+	Walk(roots, func(e *Expr) {
+		if e.IsData() {
+			data = append(data, e)
+		}
+	})
+	slices.SortStableFunc(data, func(a, b *Expr) int { return int(a.id) - int(b.id) })
+	for i, e := range data {
+		p.num[e] = i
+		p.line(i, e)
 	}
-	if _, ok := p.num[e]; ok {
-		return
-	}
-	args := make([]string, len(e.Args))
-	for i, a := range e.Args {
-		args[i] = p.ref(a)
-	}
-	list := strings.Join(args, ", ")
-	n := len(p.num)
-	p.num[e] = n
-	p.f("  %%%d = ", n)
+}
+
+func (p *printer) line(n int, e *Expr) {
+	p.b.WriteString("  %")
+	p.b.WriteString(strconv.Itoa(n))
+	p.b.WriteString(" = ")
 	switch e.Kind {
 	case Const:
-		p.f("const %s", e.Value())
+		p.b.WriteString("const ")
+		p.b.WriteString(e.Value().String())
 	case Call:
-		p.f("%s %s", e.Op, list)
-	case Cast:
-		p.f("cast %s", list)
-	case Select:
-		p.f("select %s", list)
-	case If:
-		p.f("if %s", list)
-	case FromIndex:
-		p.f("index %s", list)
-	case FromPred:
-		p.f("pred %s", list)
+		p.b.WriteString(e.Op.String())
+		p.b.WriteByte(' ')
+		p.refs(e.Args)
 	case Load:
-		p.f("load p%d[%s]", e.Param, list)
+		p.f("load p%d[%s]", e.Param, p.ref(e.Args[0]))
 	case Fold:
-		p.f("fold %s (%s) %s", e.Op, p.axes(e.Axes), list)
+		p.f("fold %s (%s) %s", e.Op, p.axes(e.Axes), p.ref(e.Args[0]))
+	default:
+		p.b.WriteString(dataWords[e.Kind])
+		p.b.WriteByte(' ')
+		p.refs(e.Args)
 	}
-	p.f(" : %s\n", e.DType)
+	p.b.WriteString(" : ")
+	p.b.WriteString(e.DType.String())
+	p.b.WriteByte('\n')
+}
+
+// dataWords are the kinds of data that print as a word and operands.
+var dataWords = map[Kind]string{Cast: "cast", Select: "select", If: "if", FromIndex: "index", FromPred: "pred"}
+
+func (p *printer) refs(es []*Expr) {
+	for i, e := range es {
+		if i > 0 {
+			p.b.WriteString(", ")
+		}
+		p.b.WriteString(p.ref(e))
+	}
 }
 
 // ref prints an index or a predicate, or the number of data.
 func (p *printer) ref(e *Expr) string {
+	if e == nil {
+		return "%nil"
+	}
 	arg := func(i int) string { return p.ref(e.Args[i]) }
 	switch e.Kind {
 	case Int:
 		return strconv.FormatInt(e.Int, 10)
 	case Var:
-		return e.Axes[0].Name
+		return p.axis(e.Axes[0])
 	case Affine:
-		var b strings.Builder
-		for i := range e.Args {
-			if i > 0 {
-				b.WriteString(" + ")
-			}
-			if e.Coef[i] != 1 {
-				fmt.Fprintf(&b, "%d*", e.Coef[i])
-			}
-			b.WriteString(arg(i))
-		}
-		if e.Int != 0 {
-			fmt.Fprintf(&b, " + %d", e.Int)
-		}
-		return b.String()
+		return p.affine(e)
 	case FloorDiv:
 		return fmt.Sprintf("div(%s, %d)", arg(0), e.Int)
 	case FloorMod:
@@ -152,43 +193,53 @@ func (p *printer) ref(e *Expr) string {
 		}
 		return "all(" + strings.Join(ss, ", ") + ")"
 	}
-	return "%" + strconv.Itoa(p.num[e])
+	if n, ok := p.num[e]; ok {
+		return "%" + strconv.Itoa(n)
+	}
+	return "%?" // not of this kernel
 }
 
-// String returns the text form of a program.
+func (p *printer) affine(e *Expr) string {
+	var b strings.Builder
+	for i, a := range e.Args {
+		c := e.Coef[i]
+		switch {
+		case i > 0 && c < 0:
+			b.WriteString(" - ")
+		case i > 0:
+			b.WriteString(" + ")
+		case c < 0:
+			b.WriteByte('-')
+		}
+		if c = max(c, -c); c != 1 {
+			fmt.Fprintf(&b, "%d*", c)
+		}
+		b.WriteString(p.ref(a))
+	}
+	switch {
+	case e.Int < 0:
+		fmt.Fprintf(&b, " - %d", -e.Int)
+	case e.Int > 0:
+		fmt.Fprintf(&b, " + %d", e.Int)
+	}
+	return b.String()
+}
+
+// String returns the text form of a program, from which [Parse] makes an equal
+// one. Every kernel stands once, before all launches.
 func (pr *Program) String() string {
 	p := &printer{}
-	p.f("program %s version=1 {\n  arena %d\n", pr.Name, pr.ArenaSize)
+	p.f("program %s version=%d {\n  arena %d\n", lex.Quote(pr.Name), Version, pr.ArenaSize)
 	for i := range pr.Buffers {
-		b := &pr.Buffers[i]
-		p.f("  buffer b%d %s ", i, b.Kind)
-		if b.Name != "" {
-			p.f("%q ", b.Name)
-		}
-		p.f("%s[%d]", b.DType, b.Len)
-		if b.Kind == TempBuffer {
-			p.f(" @%d", b.Offset)
-		}
-		p.f("\n")
+		p.buffer(i, &pr.Buffers[i])
 	}
-	seen := map[*Kernel]bool{}
-	for _, l := range pr.Launches {
-		if !seen[l.Kernel] {
-			seen[l.Kernel] = true
-			for line := range strings.Lines(l.Kernel.String()) {
-				p.f("  %s", line)
-			}
+	for _, k := range pr.kernels() {
+		for line := range strings.Lines(k.String()) {
+			p.f("  %s", line)
 		}
 	}
-	for _, l := range pr.Launches {
-		p.f("  launch %s(", l.Kernel.Name)
-		for i, a := range l.Args {
-			if i > 0 {
-				p.f(", ")
-			}
-			p.f("b%d", a)
-		}
-		p.f(") %q\n", l.Label)
+	for i := range pr.Launches {
+		p.launch(&pr.Launches[i])
 	}
 	for _, u := range pr.Updates {
 		p.f("  update b%d = b%d\n", u.Variable, u.Value)
@@ -196,3 +247,79 @@ func (pr *Program) String() string {
 	p.f("}\n")
 	return p.b.String()
 }
+
+// kernels returns the program's kernels in the order of their first launch.
+func (pr *Program) kernels() []*Kernel {
+	var ks []*Kernel
+	seen := map[*Kernel]bool{}
+	for i := range pr.Launches {
+		if k := pr.Launches[i].Kernel; k != nil && !seen[k] {
+			seen[k] = true
+			ks = append(ks, k)
+		}
+	}
+	return ks
+}
+
+func (p *printer) buffer(i int, b *Buffer) {
+	p.f("  buffer b%d %s ", i, b.Kind)
+	if b.Name != "" {
+		p.f("%s ", strconv.Quote(b.Name))
+	}
+	p.f("%s[%d]", b.DType, b.Len)
+	if b.Kind == TempBuffer {
+		p.f(" @%d", b.Offset)
+	}
+	if b.Kind == ConstBuffer {
+		p.f(" = 0x%s", hex.EncodeToString(b.Data))
+	}
+	p.f("\n")
+}
+
+func (p *printer) launch(l *Launch) {
+	name := "nil"
+	if l.Kernel != nil {
+		name = lex.Quote(l.Kernel.Name)
+	}
+	p.f("  launch %s(", name)
+	for i, a := range l.Args {
+		if i > 0 {
+			p.f(", ")
+		}
+		p.f("b%d", a)
+	}
+	p.f(")")
+	sep := " {"
+	attr := func(format string, args ...any) {
+		p.b.WriteString(sep)
+		p.f(format, args...)
+		sep = ", "
+	}
+	if l.Label != "" {
+		attr("label=%s", strconv.Quote(l.Label))
+	}
+	if l.Nodes != 0 {
+		attr("nodes=%d", l.Nodes)
+	}
+	if len(l.Clusters) > 0 {
+		attr("clusters=%s", strings.ReplaceAll(fmt.Sprint(l.Clusters), " ", ", "))
+	}
+	if len(l.Pos) > 0 {
+		attr("pos=[")
+		sep = ""
+		for _, s := range l.Pos {
+			attr("%s", strconv.Quote(s))
+		}
+		p.f("]")
+		sep = ", "
+	}
+	if sep == ", " {
+		p.f("}")
+	}
+	p.f("\n")
+}
+
+// FormatFloat returns the shortest text that reads back as f; it always looks
+// like a floating-point number. A NaN other than that of [math.NaN] shows its
+// bits.
+func FormatFloat(d types.DType, f float64) string { return lex.FormatFloat(f, 8*d.Size()) }
