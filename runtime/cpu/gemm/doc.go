@@ -22,7 +22,7 @@
 //
 // C[i,j] is the sequential sum s = +0; s = round(s + round(A[i,k]*B[k,j])) for k = 0, 1, ..., K-1 in plain Go, where no product is
 // contracted into its add, and s = round(s + A[i,k]*B[k,j]), rounded once, in generated code. K is never split between partial
-// sums: blocks of steps go on from the sum of the block before. The bits therefore depend on K, the operands and whether code is
+// sums (but see below for vectors): blocks of steps go on from the sum of the block before. The bits therefore depend on K, the operands and whether code is
 // generated, not on M, N, layout, tiling, task order, worker count, or the width of vectors (the payload of a NaN excepted).
 //
 // # Generated code
@@ -31,7 +31,9 @@
 // are contiguous across columns, transposed in registers where they are contiguous over the steps. Rows of A are read in place,
 // since a value of A is broadcast and its layout does not matter, unless their stride would crowd one set of the first-level cache.
 // One pass takes at most 512 steps for at most 192 rows, so that a panel of B stays in the first-level cache and a strip in the
-// second. A product of a vector with a matrix runs in plain Go: it is bound by memory.
+// second. The product of a vector with a matrix reads the matrix once, in place, if one of its strides is 1: along the columns by the
+// micro-kernel of one row, along the steps by a kernel that keeps a vector of partial sums for each of four rows, whose lanes are added
+// in pairs at the end of each pass: there, and only there, K is split, by K and the width of vectors.
 //
 // On one worker the rate is 7 to 8 times that of gonum's assembly, 96 to 108 GFLOP/s on a machine whose fused multiply-adds reach
 // 109 (BenchmarkSgemm; NN, NT and TN, 128,256,512 to 1024,1024,1024).

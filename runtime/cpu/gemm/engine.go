@@ -14,7 +14,9 @@ type engine struct {
 	coder
 	code    *native.Code
 	kernels [maxKernelRows][2]int // offsets in code, by rows-1 and vectors-1
+	inPlace [2]int                // those of one row for a B that is not packed
 	packer  int
+	dot     int
 }
 
 const maxKernelRows = 12
@@ -65,12 +67,20 @@ func newEngine(c coder) (*engine, error) {
 	var err error
 	for rows := 1; rows <= c.maxRows(); rows++ {
 		for vectors := 1; vectors <= 2; vectors++ {
-			if e.kernels[rows-1][vectors-1], err = add(c.kernel(rows, vectors)); err != nil {
+			if e.kernels[rows-1][vectors-1], err = add(c.kernel(rows, vectors, false)); err != nil {
 				return nil, err
 			}
 		}
 	}
+	for vectors := 1; vectors <= 2; vectors++ {
+		if e.inPlace[vectors-1], err = add(c.kernel(1, vectors, true)); err != nil {
+			return nil, err
+		}
+	}
 	if e.packer, err = add(c.transposer()); err != nil {
+		return nil, err
+	}
+	if e.dot, err = add(c.dots()); err != nil {
 		return nil, err
 	}
 	if e.code, err = native.Load(all); err != nil {
@@ -83,6 +93,15 @@ func newEngine(c coder) (*engine, error) {
 func (e *engine) run(rows, vectors int, args *kernelArgs) {
 	e.code.Call(e.kernels[rows-1][vectors-1], unsafe.Pointer(args))
 }
+
+// runInPlace multiplies one row of A by columns of B that are contiguous in
+// memory.
+func (e *engine) runInPlace(vectors int, args *kernelArgs) {
+	e.code.Call(e.inPlace[vectors-1], unsafe.Pointer(args))
+}
+
+// dots runs the kernel of a vector times dotRows rows.
+func (e *engine) dots(args *kernelArgs) { e.code.Call(e.dot, unsafe.Pointer(args)) }
 
 // transpose runs the transposing packer.
 func (e *engine) transpose(args *packArgs) { e.code.Call(e.packer, unsafe.Pointer(args)) }

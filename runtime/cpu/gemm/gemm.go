@@ -51,7 +51,7 @@ func checkOperand[T Element](p Packer[T], rows, k int) error {
 // Pack runs one task of the packing phase: i is below Plan.PackTasks(), shared has Plan.SharedLen() elements.
 func (g *Product[T]) Pack(i int, shared []T) {
 	p := g.Plan
-	if p.engine != nil {
+	if p.tiled() {
 		n0, n1 := i*p.cols, min((i+1)*p.cols, p.N)
 		strip := roundUp(n1-n0, p.engine.lanes())
 		for k0 := 0; k0 < p.K; k0 += p.depth {
@@ -101,7 +101,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 		for r := range m1 - m0 {
 			clear(c[r*ldc:][:n1-n0])
 		}
-	case p.engine != nil:
+	case p.tiled():
 		g.engineTile(shared, scratch, c, ldc, m0, m1, n0, n1)
 	case p.shared:
 		g.sharedTile(shared, c, ldc, m0, m1, n0, n1)
@@ -115,7 +115,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 
 // panel returns the multiple to which the columns of a tile are rounded.
 func (p Plan) panel() int {
-	if p.engine != nil {
+	if p.tiled() {
 		return p.engine.lanes()
 	}
 	return NR

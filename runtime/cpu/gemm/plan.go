@@ -58,7 +58,7 @@ func newPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 		return p, err
 	}
 	work := float64(m) * float64(n) * float64(k)
-	if p.engine != nil {
+	if p.tiled() {
 		p.serial = work <= engineSerialWork
 		// Packing the columns of B again for every row of tiles costs as much as some rows of the product.
 		p.shared = !p.serial && ceilDiv(m, p.rows) > 2 && float64(n)*float64(k) <= sharedLimit
@@ -88,10 +88,8 @@ func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 		}
 	}
 	p := Plan{M: m, N: n, K: k, serial: true, rows: tileRows, cols: tileCols, depth: depthBlock}
-	if m > 1 && n > 1 {
-		p.engine = engineFor[T](l)
-	}
-	if p.engine != nil {
+	p.engine = engineFor[T](l)
+	if p.tiled() {
 		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
 		p.cols = 4 * p.engine.lanes()
 		if n >= 16*p.cols {
@@ -102,13 +100,16 @@ func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	return p, nil
 }
 
+// tiled reports whether the micro-kernels of the engine run the plan; products with a vector go without them.
+func (p Plan) tiled() bool { return p.engine != nil && p.M > 1 && p.N > 1 }
+
 // PackTasks returns the number of tasks of the packing phase, 0 if there is none. All of them must have finished
 // before the first task of the product starts.
 func (p Plan) PackTasks() int {
 	if !p.shared {
 		return 0
 	}
-	if p.engine != nil {
+	if p.tiled() {
 		return ceilDiv(p.N, p.cols)
 	}
 	return ceilDiv(p.M, tileRows) + ceilDiv(p.N, tileCols)
@@ -127,7 +128,7 @@ func (p Plan) SharedLen() int {
 	if !p.shared {
 		return 0
 	}
-	if p.engine != nil {
+	if p.tiled() {
 		return roundUp(p.N, p.engine.lanes()) * p.K
 	}
 	return (roundUp(p.M, MR) + roundUp(p.N, NR)) * p.K
@@ -141,7 +142,7 @@ func (p Plan) ScratchLen() int {
 
 // scratch returns the lengths of a worker's block of A, block of B and tile of C.
 func (p Plan) scratch() (a, b, c int) {
-	if p.engine != nil {
+	if p.tiled() {
 		return p.engineScratch()
 	}
 	rows, cols, depth := min(roundUp(p.M, MR), tileRows), min(roundUp(p.N, NR), tileCols), min(p.K, depthBlock)

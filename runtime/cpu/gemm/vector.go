@@ -2,7 +2,7 @@ package gemm
 
 // vectorTile computes a tile of a product with one row or one column without packing the matrix, whose values are used only
 // once; it reports false if this is not such a product or the matrix has no unit stride. The order of every sum is that
-// of the micro-kernel. buf has room for a block of the vector and for the tile.
+// of the micro-kernel, but for generated code where the steps are contiguous: see engineDots. buf has room for a block of the vector and for the tile.
 func (g *Product[T]) vectorTile(buf, c []T, ldc, m0, m1, n0, n1 int) bool {
 	x, y, i0, i1, step := g.A, g.B, n0, n1, 1
 	if g.Plan.M != 1 {
@@ -22,9 +22,14 @@ func (g *Product[T]) vectorTile(buf, c []T, ldc, m0, m1, n0, n1 int) bool {
 		k1 := min(k0+depthBlock, g.Plan.K)
 		v := buf[:k1-k0]
 		x.Pack(v, 1, 0, 1, k0, k1)
-		if mat.KStride == 1 {
+		switch e := g.Plan.engine; {
+		case mat.KStride == 1 && e != nil:
+			engineDots(e, mat, sums, v, i0, k0)
+		case mat.KStride == 1:
 			mat.addDots(sums, v, i0, k0)
-		} else {
+		case e != nil:
+			engineScaled(e, mat, sums, v, i0, k0)
+		default:
 			mat.addScaled(sums, v, i0, k0)
 		}
 	}

@@ -18,12 +18,14 @@ type kernelArgs struct {
 	ldc             int64
 	k               int64 // at least 1
 	fresh           int64 // 1: the sums start from zero, 0: from the old C
+	panelStep       int64 // of B, where it is read in place: from k to k+1
 }
 
 const (
 	offA, offB, offC       = 0, 8, 16
 	offRow, offStep        = 24, 32
 	offLDC, offK, offFresh = 40, 48, 56
+	offPanel               = 64
 )
 
 // packArgs is the argument block of a transposing packer: rows of the source
@@ -67,8 +69,9 @@ func (c coder) maxRows() int {
 	return 6
 }
 
-// kernel generates the micro-kernel for a tile of rows by vectors.
-func (c coder) kernel(rows, vectors int) ([]byte, error) {
+// kernel generates the micro-kernel for a tile of rows by vectors. In place
+// means that B is no packed panel but memory whose columns are contiguous.
+func (c coder) kernel(rows, vectors int, inPlace bool) ([]byte, error) {
 	const (
 		args = amd64.RDI
 		pa   = amd64.RSI // row 0 of A; rows 4 and 8 in RBX and R12
@@ -80,6 +83,7 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 		ldc  = amd64.R11
 		k    = amd64.RAX
 		t    = amd64.R13
+		ps   = amd64.R15
 	)
 	a, w := amd64.New(), c.width()
 	vb := w.Bytes()
@@ -108,6 +112,9 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 	a.Mov(step, amd64.At(args, offStep))
 	a.Mov(ldc, amd64.At(args, offLDC))
 	a.Mov(k, amd64.At(args, offK))
+	if inPlace {
+		a.Mov(ps, amd64.At(args, offPanel))
+	}
 	a.Lea(rs3, amd64.AtIndex(rs, rs, 2, 0))
 	for i := 1; i < len(bases); i++ {
 		a.Lea(bases[i], amd64.AtIndex(bases[i-1], rs, 4, 0))
@@ -134,6 +141,9 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 	a.Bind(begin)
 
 	one := func(at int) {
+		if inPlace {
+			at = 0
+		}
 		for j := range vectors {
 			a.Op2(load, w, first+amd64.Vec(j), amd64.At(pb, at*vectors*vb+j*vb))
 		}
@@ -147,6 +157,14 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 		for _, b := range bases {
 			a.Add(b, step)
 		}
+		if inPlace {
+			a.Add(pb, ps)
+		}
+	}
+	advance := func(steps int) {
+		if !inPlace {
+			a.AddImm(pb, int32(steps*vectors*vb))
+		}
 	}
 	const unroll = 4
 	rest, done := a.Label(), a.Label()
@@ -157,7 +175,7 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 	for u := range unroll {
 		one(u)
 	}
-	a.AddImm(pb, int32(unroll*vectors*vb))
+	advance(unroll)
 	a.SubImm(k, unroll)
 	a.Jcc(amd64.GreaterEqual, top)
 	a.Bind(rest)
@@ -165,7 +183,7 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 	a.Jcc(amd64.Equal, done)
 	last := a.Here()
 	one(0)
-	a.AddImm(pb, int32(vectors*vb))
+	advance(1)
 	a.SubImm(k, 1)
 	a.Jcc(amd64.NotEqual, last)
 	a.Bind(done)
@@ -174,6 +192,56 @@ func (c coder) kernel(rows, vectors int) ([]byte, error) {
 			a.Store(store, w, amd64.At(pc, j*vb), acc(i, j))
 		}
 		a.Add(pc, ldc)
+	}
+	a.VZeroUpper()
+	a.Ret()
+	return a.Finish()
+}
+
+// dotRows is the number of rows whose products with one vector are summed side
+// by side.
+const dotRows = 4
+
+// dots generates the kernel of a vector times rows that are contiguous over the
+// steps: for each row a vector of running sums, lane l of the steps l,
+// l+lanes, .... a is the rows, b the vector, c dotRows vectors of sums; k counts
+// vectors.
+func (c coder) dots() ([]byte, error) {
+	const (
+		args = amd64.RDI
+		pa   = amd64.RSI
+		pb   = amd64.RDX
+		pc   = amd64.RCX
+		rs   = amd64.R8
+		rs3  = amd64.R9
+		k    = amd64.RAX
+	)
+	a, w := amd64.New(), c.width()
+	vb := w.Bytes()
+	load, store := c.op(amd64.VMOVUPS, amd64.VMOVUPD), c.op(amd64.VMOVUPSStore, amd64.VMOVUPDStore)
+	fma := c.op(amd64.VFMADD231PS, amd64.VFMADD231PD)
+	a.Mov(pa, amd64.At(args, offA))
+	a.Mov(pb, amd64.At(args, offB))
+	a.Mov(pc, amd64.At(args, offC))
+	a.Mov(rs, amd64.At(args, offRow))
+	a.Mov(k, amd64.At(args, offK))
+	a.Lea(rs3, amd64.AtIndex(rs, rs, 2, 0))
+	for r := range dotRows {
+		a.Op2(load, w, amd64.Vec(r), amd64.At(pc, r*vb))
+	}
+	a.Align(32)
+	top := a.Here()
+	x := amd64.Vec(dotRows)
+	a.Op2(load, w, x, amd64.At(pb, 0))
+	for r, m := range []amd64.Mem{amd64.At(pa, 0), amd64.AtIndex(pa, rs, 1, 0), amd64.AtIndex(pa, rs, 2, 0), amd64.AtIndex(pa, rs3, 1, 0)} {
+		a.Op3(fma, w, amd64.Vec(r), x, m)
+	}
+	a.AddImm(pa, int32(vb))
+	a.AddImm(pb, int32(vb))
+	a.SubImm(k, 1)
+	a.Jcc(amd64.NotEqual, top)
+	for r := range dotRows {
+		a.Store(store, w, amd64.At(pc, r*vb), amd64.Vec(r))
 	}
 	a.VZeroUpper()
 	a.Ret()
