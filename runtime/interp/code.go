@@ -27,6 +27,7 @@ type code struct {
 	slots   int
 	tables  int
 	stores  []store
+	outer   []int // of the schedule
 }
 
 type store struct {
@@ -57,6 +58,7 @@ func compile(k *kernel.Kernel) (*code, error) {
 		points := kernel.SetOf(s.Axes)
 		c.stores = append(c.stores, store{c.axes(s.Axes), s.Param, c.node(s.Index, points), c.node(s.Value, points)})
 	}
+	c.outer = c.axes(k.Sched.Outer)
 	return &c.code, c.err
 }
 

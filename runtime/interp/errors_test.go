@@ -154,3 +154,65 @@ func TestPoison(t *testing.T) {
 		require.True(t, math.IsNaN(v))
 	}
 }
+
+// With poison, a kernel whose result depends on when it stores into memory that
+// it reads is an error.
+func TestPoisonFindsStoresBeforeLoads(t *testing.T) {
+	build := func(read func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr, form kernel.Form) *kernel.Program {
+		b := kernel.NewBuilder()
+		r, c := b.NewAxis("r", 6), b.NewAxis("c", 4)
+		at := b.IAdd(b.IMul(b.Var(r), 4), b.Var(c))
+		k := kern(b, []kernel.Param{f32s(24), f32s(24)}, []*kernel.Axis{r, c}, at, read(b, r, c))
+		k.Sched = kernel.Schedule{Form: form, Outer: []*kernel.Axis{r, c}}
+		if form == kernel.Rows {
+			k.Sched.Outer, k.Sched.Inner = []*kernel.Axis{r}, []*kernel.Axis{c}
+		}
+		return &kernel.Program{Name: "test", Buffers: []kernel.Buffer{buf(kernel.VariableBuffer, 24)}, Launches: []kernel.Launch{launch(k, 0, 0)}}
+	}
+	at := func(b *kernel.Builder, r, c *kernel.Expr) *kernel.Expr {
+		return b.Load(0, b.IAdd(b.IMul(r, 4), c), types.F32)
+	}
+	double := func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr {
+		x := at(b, b.Var(r), b.Var(c))
+		return b.Bin(kernel.Add, x, x)
+	}
+	reverse := func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr {
+		return at(b, b.Var(r), b.ISub(b.Int(3), b.Var(c)))
+	}
+	upsideDown := func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr {
+		return at(b, b.ISub(b.Int(5), b.Var(r)), b.Var(c))
+	}
+	rowSum := func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr {
+		return b.FoldAxes(kernel.Add, []*kernel.Axis{c}, at(b, b.Var(r), b.Var(c)))
+	}
+	var start []float64
+	for i := range 24 {
+		start = append(start, float64(i+1))
+	}
+	for _, c := range []struct {
+		name  string
+		read  func(b *kernel.Builder, r, c *kernel.Axis) *kernel.Expr
+		form  kernel.Form
+		legal bool
+	}{
+		{"own element", double, kernel.Pointwise, true},
+		{"own element", double, kernel.General, true},
+		{"own element", double, kernel.Rows, true},
+		{"own row", reverse, kernel.Rows, true},
+		{"own row", rowSum, kernel.Rows, true},
+		{"own row", reverse, kernel.Pointwise, false},
+		{"own row", rowSum, kernel.General, false},
+		{"another row", upsideDown, kernel.Rows, false},
+	} {
+		p := build(c.read, c.form)
+		want, err := run(t, interp.New(), p, floatBytes(start...))
+		require.NoError(t, err)
+		got, err := run(t, interp.New(interp.WithPoison()), p, floatBytes(start...))
+		if !c.legal {
+			require.ErrorContains(t, err, "kernel k (launch 0, mul model.go:7): parameter p1 shares memory with one that is read: element", c.name)
+			continue
+		}
+		require.NoError(t, err, c.name)
+		require.Equal(t, want, got, c.name)
+	}
+}

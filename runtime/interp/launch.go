@@ -28,7 +28,11 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	for j, a := range l.Args {
 		params[j] = mem.of[a]
 	}
-	values, err := newMachine(e.codes[i], params, stop).run()
+	m := newMachine(e.codes[i], params, stop)
+	values, err := m.run()
+	if err == nil && e.dead != nil && e.sharesMemory(l) {
+		err = m.runInPlace(values)
+	}
 	var bad *badIndex
 	switch {
 	case errors.As(err, &bad):
@@ -60,17 +64,20 @@ type element struct {
 	value kernel.Scalar
 }
 
+// recovered sets err to that of a failure.
+func recovered(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case failure:
+		*err = r.err
+	default:
+		panic(r)
+	}
+}
+
 // run computes the elements that the kernel stores.
 func (m *machine) run() (out []element, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			f, ok := r.(failure)
-			if !ok {
-				panic(r)
-			}
-			out, err = nil, f.err
-		}
-	}()
+	defer recovered(&err)
 	written := make([][]bool, len(m.code.Params))
 	for i, p := range m.code.Params {
 		if p.Out {
