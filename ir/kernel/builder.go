@@ -207,7 +207,7 @@ func (b *Builder) Bin(op Op, x, y *Expr) *Expr {
 			return e
 		}
 	}
-	if op == And && x.Kind == FromPred && y.Kind == FromPred {
+	if op == And && x.Kind == FromPred && y.Kind == FromPred && conjuncts(x.Args[0])+conjuncts(y.Args[0]) <= maxJoined {
 		return b.FromPred(b.AllOf(x.Args[0], y.Args[0]))
 	}
 	if op.Info().Commutative && x.id > y.id {
@@ -218,7 +218,7 @@ func (b *Builder) Bin(op Op, x, y *Expr) *Expr {
 
 func (b *Builder) indexBin(op Op, x, y *Expr) *Expr {
 	xi, yi := b.asIndex(x), b.asIndex(y)
-	if xi == nil || yi == nil {
+	if xi == nil || yi == nil || len(xi.Args)+len(yi.Args) > maxJoined {
 		return nil
 	}
 	back := func(ix *Expr) *Expr {
@@ -309,7 +309,7 @@ func (b *Builder) If(p, x, y *Expr) *Expr {
 		return y
 	case x == y:
 		return x
-	case x.Kind == If && x.Args[2] == y && !x.Args[0].loads: // p may guard a load of the inner predicate
+	case x.Kind == If && x.Args[2] == y && !x.Args[0].loads && conjuncts(p)+conjuncts(x.Args[0]) <= maxJoined: // p may guard a load of the inner predicate
 		return b.If(b.AllOf(p, x.Args[0]), x.Args[1], y)
 	case x.Kind == Const && y.Kind == Const && x.DType == types.Bool:
 		if x.Value().Int() != 0 {
@@ -320,6 +320,17 @@ func (b *Builder) If(p, x, y *Expr) *Expr {
 		}
 	}
 	return b.intern(Expr{Kind: If, DType: x.DType, Args: []*Expr{p, x, y}})
+}
+
+// maxJoined bounds the conjuncts of a predicate and the terms of an index that
+// grow from data, so that the work of building stays linear.
+const maxJoined = 64
+
+func conjuncts(p *Expr) int {
+	if p.Kind == AllOf {
+		return len(p.Args)
+	}
+	return 1
 }
 
 // Load returns element ix of parameter param, whose elements are of type d.

@@ -169,6 +169,9 @@ func (b *Builder) mergeFolds(outer []*Axis, e *Expr) (*Expr, bool) {
 		body = b.If(guard, body, e.Args[2])
 	}
 	axes := append(append([]*Axis{}, outer...), in.Axes...)
+	if points64(axes) > maxFold {
+		return nil, false
+	}
 	return b.intern(Expr{Kind: Fold, Op: Add, DType: e.DType, Axes: axes, Args: []*Expr{body}}), true
 }
 
