@@ -72,6 +72,15 @@ func feed(name string, d types.DType, n int) []byte {
 // run runs a program once on dev; inputs and variables hold what feed makes.
 func run(t testing.TB, dev device.Device, p *kernel.Program) map[string]value {
 	t.Helper()
+	values, err := execute(t, dev, p, feed)
+	require.NoError(t, err)
+	return values
+}
+
+// execute runs a program once on dev; fill makes what inputs and variables
+// hold.
+func execute(t testing.TB, dev device.Device, p *kernel.Program, fill feeder) (map[string]value, error) {
+	t.Helper()
 	exe, err := dev.Compile(p)
 	require.NoError(t, err, "%v", p)
 	defer exe.Close()
@@ -86,7 +95,7 @@ func run(t testing.TB, dev device.Device, p *kernel.Program) map[string]value {
 			if kind == kernel.OutputBuffer {
 				out = append(out, buf)
 			} else {
-				require.NoError(t, buf.CopyFrom(feed(b.Name, b.DType, b.Len)))
+				require.NoError(t, buf.CopyFrom(fill(b.Name, b.DType, b.Len)))
 				in = append(in, buf)
 			}
 			if kind != kernel.InputBuffer {
@@ -94,7 +103,9 @@ func run(t testing.TB, dev device.Device, p *kernel.Program) map[string]value {
 			}
 		}
 	}
-	require.NoError(t, exe.Run(context.Background(), in, out))
+	if err := exe.Run(context.Background(), in, out); err != nil {
+		return nil, err
+	}
 	values := map[string]value{}
 	for _, kind := range []kernel.BufferKind{kernel.VariableBuffer, kernel.OutputBuffer} {
 		for _, i := range p.Of(kind) {
@@ -105,11 +116,13 @@ func run(t testing.TB, dev device.Device, p *kernel.Program) map[string]value {
 			values[name] = v
 		}
 	}
-	return values
+	return values, nil
 }
 
+type feeder func(name string, d types.DType, n int) []byte
+
 // requireSame compares the values of two runs; tolerance is relative to the
-// largest element of a value, 0 asks for equal bits. The program may lack
+// largest element of a value, 0 asks for equal values, signs of zeros included; any NaN is like another. The program may lack
 // variables that nothing reads.
 func requireSame(t testing.TB, want, got map[string]value, tolerance float64) {
 	t.Helper()
@@ -121,11 +134,15 @@ func requireSame(t testing.TB, want, got map[string]value, tolerance float64) {
 		require.True(t, ok, "no %s", name)
 		require.Equal(t, w.dtype, g.dtype, name)
 		require.Len(t, g.data, len(w.data), name)
+		n := len(w.data) / w.dtype.Size()
 		if tolerance == 0 {
-			require.Equal(t, w.data, g.data, name)
+			for i := range n {
+				x, y := w.at(i), g.at(i)
+				same := x == y && math.Signbit(x) == math.Signbit(y) || x != x && y != y
+				require.True(t, same, "%s[%d]: %v and %v", name, i, x, y)
+			}
 			continue
 		}
-		n := len(w.data) / w.dtype.Size()
 		scale := 0.0
 		for i := range n {
 			if v := math.Abs(w.at(i)); !math.IsInf(v, 0) && v > scale {

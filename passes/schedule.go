@@ -21,8 +21,6 @@ func (kb *kernelBuild) schedule() kernel.Schedule {
 		roles = roles || kb.k.role[n] != full
 	}
 	switch {
-	case kb.k.contract != nil:
-		s.Form, s.Contract = kernel.Contract, contraction(kb.in.b, k)
 	case !folds:
 		s.Outer = k.Stores[0].Axes
 		for _, st := range k.Stores {
@@ -30,6 +28,8 @@ func (kb *kernelBuild) schedule() kernel.Schedule {
 				s.Outer = nil
 			}
 		}
+	case kb.k.contract != nil:
+		s.Form, s.Contract = kernel.Contract, contraction(kb.in.b, k)
 	case roles:
 		s.Form = kernel.Rows
 		used := kernel.SetOf(k.Axes)
