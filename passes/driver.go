@@ -70,15 +70,15 @@ func Compile(g *ir.Graph, c *Config) (*Compiled, error) {
 			if err := p.Run(&d.Config, graph); err != nil || !d.Check {
 				return err
 			}
-			return verifyGraph(graph)
-		}, func() string { return graphText(graph) })
+			return graph.Verify()
+		}, func() string { return graph.String() })
 		if err != nil {
 			return nil, err
 		}
 	}
 	err := d.step(lowerName, show, func() (err error) {
 		if out.Program, err = lower(&d.Config, graph); err == nil && d.Check {
-			err = verifyProgram(out.Program)
+			err = out.Program.Verify()
 		}
 		return err
 	}, func() string { return out.Program.String() })
@@ -98,7 +98,7 @@ func Compile(g *ir.Graph, c *Config) (*Compiled, error) {
 			if err := p.Run(&d.Config, program); err != nil || !d.Check {
 				return err
 			}
-			return verifyProgram(program)
+			return program.Verify()
 		}, func() string { return program.String() })
 		if err != nil {
 			return nil, err
@@ -194,7 +194,7 @@ func head(text string) string {
 // graphNear prints the nodes around n, or the beginning of the graph.
 func graphNear(g *ir.Graph, n *ir.Node) string {
 	if n == nil {
-		return head(graphText(g))
+		return head(g.String())
 	}
 	want := map[*ir.Node]bool{}
 	var collect func(n *ir.Node, depth int)
@@ -225,26 +225,5 @@ func graphNear(g *ir.Graph, n *ir.Node) string {
 	if want[n] {
 		near.Nodes = append(near.Nodes, n)
 	}
-	return graphText(near)
-}
-
-func verifyGraph(g *ir.Graph) error {
-	if v, ok := any(g).(interface{ Verify() error }); ok {
-		return v.Verify()
-	}
-	return nil
-}
-
-func verifyProgram(p *kernel.Program) error {
-	if v, ok := any(p).(interface{ Verify() error }); ok {
-		return v.Verify()
-	}
-	return nil
-}
-
-func graphText(g *ir.Graph) string {
-	if v, ok := any(g).(fmt.Stringer); ok {
-		return v.String()
-	}
-	return g.Name
+	return near.String()
 }

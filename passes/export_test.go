@@ -55,7 +55,7 @@ func RunPass(name string, g *ir.Graph) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return p.String(), verifyProgram(p)
+	return p.String(), p.Verify()
 }
 
 // PassNames returns the names of all passes in order.

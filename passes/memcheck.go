@@ -171,7 +171,7 @@ func (m *memory) overlaps(l *kernel.Launch) error {
 		switch {
 		case b.Kind == kernel.InputBuffer || b.Kind == kernel.ConstBuffer:
 			return fmt.Errorf("writes buffer b%d, an %v", out, b.Kind)
-		case b.Kind == kernel.TempBuffer && (b.Offset%arenaAlign != 0 || b.Offset < 0 || b.Offset+b.Bytes() > m.p.ArenaSize):
+		case b.Kind == kernel.TempBuffer && (b.Offset%kernel.ArenaAlign != 0 || b.Offset < 0 || b.Offset+b.Bytes() > m.p.ArenaSize):
 			return fmt.Errorf("buffer b%d at %d does not lie in the arena of %d bytes", out, b.Offset, m.p.ArenaSize)
 		}
 		for i, p := range l.Kernel.Params {
@@ -182,7 +182,7 @@ func (m *memory) overlaps(l *kernel.Launch) error {
 			if p.Out {
 				return fmt.Errorf("writes buffers b%d and b%d in one place", in, out)
 			}
-			if m.p.Buffers[in].Offset != b.Offset || !sameLayout(m.p, in, out) || !ownIndex(l, j, in) {
+			if m.p.Buffers[in].Offset != b.Offset || !sameLayout(m.p, in, out) || !l.InPlace(j, in) {
 				return fmt.Errorf("reads b%d after parts of b%d are written over it", in, out)
 			}
 		}

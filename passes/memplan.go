@@ -11,10 +11,7 @@ import (
 // every variable by a copy: the plan that differential tests compare with.
 const offReuse = "memplan-reuse"
 
-// arenaAlign is the alignment of temporaries in the arena, in bytes.
-const arenaAlign = 64
-
-func alignUp(n int64) int64 { return (n + arenaAlign - 1) &^ (arenaAlign - 1) }
+func alignUp(n int64) int64 { return (n + kernel.ArenaAlign - 1) &^ (kernel.ArenaAlign - 1) }
 
 // memplan decides where values live: it resolves the program's updates, lets
 // results take over the memory of operands that die, and gives every temporary
@@ -142,7 +139,7 @@ func shareSlots(p *kernel.Program, spans []span) []*block {
 			}
 			for _, in := range l.Args {
 				k := of[in]
-				if k == nil || in == out || taken[k] || spans[in].last != i || !sameLayout(p, in, out) || !ownIndex(l, j, in) {
+				if k == nil || in == out || taken[k] || spans[in].last != i || !sameLayout(p, in, out) || !l.InPlace(j, in) {
 					continue
 				}
 				taken[k] = true

@@ -77,7 +77,7 @@ func writeThrough(p *kernel.Program, u kernel.Update) bool {
 	}
 	for i := writer; i < len(p.Launches); i++ {
 		l := &p.Launches[i]
-		if slices.Contains(l.Args, u.Variable) && (i > writer || !ownIndex(l, param, u.Variable)) {
+		if slices.Contains(l.Args, u.Variable) && (i > writer || !l.InPlace(param, u.Variable)) {
 			return false
 		}
 	}
@@ -134,95 +134,4 @@ func freshName(p *kernel.Program, prefix string) string {
 			return n
 		}
 	}
-}
-
-// ownIndex reports whether launch l may write parameter out into the memory of
-// buffer in, which it reads: every element must be read only at the point that
-// stores it. That holds whatever the order of the points if
-//
-//   - one store writes out, at an index that reads no memory;
-//   - every load of the buffer, in any store, has exactly that index;
-//   - the stores that load it run over the same axes, so that a device takes
-//     them together, point by point;
-//   - no load of it stands under a fold, which would read it more than once;
-//     but a row program reads whole rows before it stores one, so that there
-//     folds over the row may stand above, and no others;
-//   - the kernel's form takes points one by one: pointwise, or a contraction's
-//     epilogue; or rows one by one.
-func ownIndex(l *kernel.Launch, out, in int) bool {
-	k := l.Kernel
-	if k.Sched.Form != kernel.Pointwise && k.Sched.Form != kernel.Contract && k.Sched.Form != kernel.Rows {
-		return false
-	}
-	var s *kernel.Store
-	for i := range k.Stores {
-		if k.Stores[i].Param == out {
-			if s != nil {
-				return false
-			}
-			s = &k.Stores[i]
-		}
-	}
-	if s == nil || k.Params[out].Out != true || readsMemory(s.Index) {
-		return false
-	}
-	w := loadWalk{bound: func(param int) bool { return l.Args[param] == in }, at: s.Index}
-	if k.Sched.Form == kernel.Rows {
-		w.row = kernel.SetOf(k.Sched.Inner)
-	}
-	for i := range k.Stores {
-		t := &k.Stores[i]
-		w.seen, w.loads, w.column = map[visit]bool{}, false, false
-		if !w.ok(t.Index, false) || !w.ok(t.Value, false) {
-			return false
-		}
-		if w.loads && (!slices.Equal(t.Axes, s.Axes) || w.column && k.Sched.Form == kernel.Rows) {
-			return false
-		}
-	}
-	return true
-}
-
-func readsMemory(e *kernel.Expr) bool {
-	found := false
-	kernel.Walk([]*kernel.Expr{e}, func(e *kernel.Expr) { found = found || e.Kind == kernel.Load })
-	return found
-}
-
-type visit struct {
-	e      *kernel.Expr
-	inFold bool
-}
-
-// A loadWalk looks for loads of some parameters elsewhere than at one index.
-type loadWalk struct {
-	bound  func(param int) bool
-	at     *kernel.Expr
-	row    kernel.AxisSet // folds over it may stand above the loads
-	seen   map[visit]bool
-	loads  bool // there was a load
-	column bool // there was a fold over other axes than row
-}
-
-func (w *loadWalk) ok(e *kernel.Expr, inFold bool) bool {
-	v := visit{e, inFold}
-	if w.seen[v] {
-		return true
-	}
-	w.seen[v] = true
-	switch {
-	case e.Kind == kernel.Load && w.bound(e.Param):
-		if inFold || e.Args[0] != w.at {
-			return false
-		}
-		w.loads = true
-	case e.Kind == kernel.Fold && (w.row == 0 || kernel.SetOf(e.Axes) != w.row):
-		w.column, inFold = true, true
-	}
-	for _, a := range e.Args {
-		if !w.ok(a, inFold) {
-			return false
-		}
-	}
-	return true
 }

@@ -91,7 +91,7 @@ func (s *scheduler) readersFirst() {
 			early = early && !s.after[r].has(w)
 			if r == w {
 				l := &s.p.Launches[w]
-				own = own && ownIndex(l, slices.Index(l.Args, u.Value), u.Variable)
+				own = own && l.InPlace(slices.Index(l.Args, u.Value), u.Variable)
 			}
 		}
 		if !early || !own {
@@ -187,7 +187,7 @@ func (s *scheduler) peak(order []int) int64 {
 			l := &s.p.Launches[i]
 			for _, in := range s.temps[i] {
 				if in != t && left[in] == 1 && !s.pinned[in] && sameLayout(s.p, in, t) && s.bytes[t] > 0 &&
-					ownIndex(l, slices.Index(l.Args, t), in) {
+					l.InPlace(slices.Index(l.Args, t), in) {
 					shared += s.bytes[t]
 					break
 				}

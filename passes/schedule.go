@@ -1,8 +1,6 @@
 package passes
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"dumbtorch/ir/kernel"
@@ -47,106 +45,10 @@ func (kb *kernelBuild) schedule() kernel.Schedule {
 	default:
 		s.Form = kernel.General
 	}
-	if objection(k, s) != nil {
+	if k.CheckSchedule(s) != nil {
 		return kernel.Schedule{}
 	}
 	return s
-}
-
-// objection tells why a kernel does not have the structure that a schedule
-// claims, or returns nil.
-func objection(k *kernel.Kernel, s kernel.Schedule) error {
-	switch s.Form {
-	case kernel.Pointwise:
-		for _, st := range k.Stores {
-			if st.Value.HasFold() || st.Index.HasFold() {
-				return errors.New("a fold in a pointwise kernel")
-			}
-		}
-	case kernel.Contract:
-		return objectionToContract(k, s.Contract)
-	case kernel.Rows:
-		return objectionToRows(k, s)
-	}
-	return nil
-}
-
-// objectionToRows checks the stores of a row program: values over all axes, row
-// values over the outer ones, and sinks.
-func objectionToRows(k *kernel.Kernel, s kernel.Schedule) error {
-	w := rowsWalk{outer: kernel.SetOf(s.Outer), inner: kernel.SetOf(s.Inner)}
-	all := w.outer | w.inner
-	for i, st := range k.Stores {
-		w.over, w.sink, w.seen = kernel.SetOf(st.Axes), false, map[visit]bool{}
-		if err := w.check(st.Value, false); err != nil {
-			return fmt.Errorf("store %d %w", i, err)
-		}
-		if st.Index.HasFold() || w.over&^all != 0 || !w.sink && w.over != w.outer && w.over != all {
-			return fmt.Errorf("store %d is neither full, nor of rows, nor a sink", i)
-		}
-	}
-	return nil
-}
-
-// A rowsWalk looks at the folds of one store of a row program.
-type rowsWalk struct {
-	outer, inner, over kernel.AxisSet // over: of the store
-	sink               bool           // there was a fold of a sink
-	seen               map[visit]bool
-}
-
-func (w *rowsWalk) check(e *kernel.Expr, inFold bool) error {
-	v := visit{e, inFold}
-	if !e.HasFold() || w.seen[v] {
-		return nil
-	}
-	w.seen[v] = true
-	if e.Kind == kernel.Fold {
-		switch axes := kernel.SetOf(e.Axes); {
-		case axes == w.inner:
-		case axes&^(w.outer|w.inner) != 0 || axes&w.outer == 0:
-			return errors.New("folds over axes that are neither a row nor a column")
-		case inFold:
-			return errors.New("folds a sink")
-		case axes&w.over != 0:
-			return errors.New("keeps an axis that its sink folds")
-		default:
-			w.sink = true
-		}
-		inFold = true
-	}
-	for _, a := range e.Args {
-		if err := w.check(a, inFold); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// objectionToContract checks that a kernel has one fold, that of the
-// contraction, and stores over its axes only.
-func objectionToContract(k *kernel.Kernel, c *kernel.Contraction) error {
-	if c == nil {
-		return errors.New("no fold of a product")
-	}
-	if len(c.M) == 0 || len(c.N) == 0 {
-		return errors.New("an operand has no axes of its own")
-	}
-	if c.A.HasFold() || c.B.HasFold() {
-		return errors.New("a fold in an operand")
-	}
-	axes := kernel.SetOf(c.Batch) | kernel.SetOf(c.M) | kernel.SetOf(c.N)
-	other := false
-	kernel.Walk(k.Roots(), func(e *kernel.Expr) { other = other || e.Kind == kernel.Fold && e != c.Fold })
-	for _, s := range k.Stores {
-		if kernel.SetOf(s.Axes) != axes || s.Index.HasFold() {
-			return errors.New("a store over other axes than the contraction's")
-		}
-	}
-	if other {
-		return errors.New("a second fold")
-	}
-	return nil
 }
 
 // contraction describes the first fold over a product in k's stores, or returns
