@@ -21,7 +21,7 @@ type EarlyStop struct {
 	// MinDelta is by how much a value must be better than the best to count.
 	MinDelta float64
 	// KeepBest gives all variables, when the run ends without an error or a
-	// callback's Stop, the values that they had after the best epoch.
+	// callback's ErrStop, the values that they had after the best epoch.
 	KeepBest bool
 }
 

@@ -75,8 +75,8 @@ func (l *loop) run(ctx context.Context) error {
 		case errors.Is(err, errEarly):
 			l.report.Reason = StoppedEarly
 			return l.watch.restore(l.Session)
-		case errors.Is(err, Stop):
-			l.report.Reason = StoppedBy
+		case errors.Is(err, ErrStop):
+			l.report.Reason = StoppedByCallback
 			return nil
 		case err != nil:
 			return err

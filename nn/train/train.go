@@ -55,7 +55,7 @@ type Config struct {
 	EarlyStop EarlyStop
 
 	// OnStep and OnEpoch are called after every step and epoch. An error ends the
-	// run and is returned, but for [Stop], which ends it as if it were finished.
+	// run and is returned, but for [ErrStop], which ends it as if it were finished.
 	// What they are given is theirs only during the call.
 	OnStep  func(*Step) error
 	OnEpoch func(*Epoch) error
@@ -66,8 +66,8 @@ type Config struct {
 	Unit     string
 }
 
-// Stop is returned by a callback to end the run without an error.
-var Stop = errors.New("stop")
+// ErrStop is returned by a callback to end the run without an error.
+var ErrStop = errors.New("stop")
 
 // ErrDiverged is wrapped by the error of a run whose loss became NaN.
 var ErrDiverged = errors.New("training diverged")
@@ -105,11 +105,11 @@ type Reason uint8
 
 // The reasons.
 const (
-	Finished     Reason = iota // all epochs were made
-	StoppedEarly               // by Config.EarlyStop
-	StoppedBy                  // by a callback that returned Stop
-	Cancelled                  // by the context
-	Failed                     // by an error
+	Finished          Reason = iota // all epochs were made
+	StoppedEarly                    // by Config.EarlyStop
+	StoppedByCallback               // by a callback that returned ErrStop
+	Cancelled                       // by the context
+	Failed                          // by an error
 )
 
 // String returns the reason in words.

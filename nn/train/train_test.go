@@ -202,13 +202,13 @@ func TestCallbacksEndTheRun(t *testing.T) {
 	c := f.config(t, 10)
 	c.OnEpoch = func(e *train.Epoch) error {
 		if e.Number == 2 {
-			return train.Stop
+			return train.ErrStop
 		}
 		return nil
 	}
 	r, err := train.Run(t.Context(), c)
 	require.NoError(t, err)
-	require.Equal(t, train.StoppedBy, r.Reason)
+	require.Equal(t, train.StoppedByCallback, r.Reason)
 	require.Len(t, r.Epochs, 2)
 
 	mine := errors.New("mine")
