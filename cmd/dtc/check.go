@@ -137,17 +137,22 @@ func (c *checker) text() error {
 	if g.String() != text {
 		return errors.New("the text form of the program reads back as another program")
 	}
+	c.line("device", "setting", "worst error", "where", "time", "result")
 	c.row("", "parse, verify, print", "", "", "ok", 0)
 	return nil
 }
 
-// row prints a line of the table.
+// row prints a line of the table; took is 0 where the time means nothing.
 func (c *checker) row(dev, what, worst, where, verdict string, took time.Duration) {
-	ms := ""
+	t := ""
 	if took > 0 {
-		ms = fmt.Sprintf("%8.1f ms", float64(took.Microseconds())/1000)
+		t = ms(took)
 	}
-	fmt.Fprintf(c.out, "%-8s  %-24s  %-9s  %-24s  %s%s\n", dev, what, worst, where, verdict, ms)
+	c.line(dev, what, worst, where, t, verdict)
+}
+
+func (c *checker) line(dev, what, worst, where, time, verdict string) {
+	fmt.Fprintf(c.out, "%-8s  %-24s  %-11s  %-28s  %12s  %s\n", dev, what, worst, where, time, verdict)
 }
 
 func (c *checker) tolerance(d types.DType) float64 {

@@ -62,7 +62,7 @@ const (
 )
 
 func newDrawing(name string) *dot.Graph {
-	d := dot.NewGraph(dot.Directed)
+	d := dot.NewGraph(dot.Directed).ID("program")
 	d.Attrs("label", name, "labelloc", "t", "fontname", "Helvetica", "fontsize", "12", "rankdir", "TB", "ranksep", "0.3", "nodesep", "0.2")
 	d.NodeInitializer(func(n dot.Node) {
 		n.Attrs("fontname", "Helvetica", "fontsize", "10", "shape", "box", "style", "rounded,filled", "fillcolor", "white", "margin", "0.08,0.04", "height", "0.25")
