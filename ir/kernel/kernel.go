@@ -52,11 +52,9 @@ const (
 	// Contract: Contraction describes the fold over a product; every store runs
 	// over its batch, M and N axes and uses the fold's value at that point.
 	Contract
-	// Push: a guarded fold run from the other side: see Scatter.
-	Push
 )
 
-var formNames = [...]string{"general", "pointwise", "rows", "contract", "push"}
+var formNames = [...]string{"general", "pointwise", "rows", "contract"}
 
 // String returns the name in text form.
 func (f Form) String() string { return formNames[f] }
