@@ -188,7 +188,7 @@ func (l *lowering) ordered(built map[*cluster]*kernelBuild) []*kernelBuild {
 		if kb == nil {
 			return
 		}
-		for _, n := range l.f.reads(k, kb.outs) {
+		for _, n := range kb.in.nodes {
 			if q := l.f.of[n]; q != nil && q != k {
 				visit(q)
 			}
@@ -211,31 +211,6 @@ func (f *fusion) storedIn(k *cluster) []*ir.Node {
 	}
 	slices.SortFunc(outs, func(a, b *ir.Node) int { return a.ID - b.ID })
 	return outs
-}
-
-// reads returns the nodes whose buffers a kernel for outs reads.
-func (f *fusion) reads(k *cluster, outs []*ir.Node) []*ir.Node {
-	inline := f.inlineIn(k)
-	seen := map[*ir.Node]bool{}
-	var rs []*ir.Node
-	var visit func(n *ir.Node)
-	visit = func(n *ir.Node) {
-		for _, a := range n.Args {
-			if seen[a] {
-				continue
-			}
-			seen[a] = true
-			if inline(a) {
-				visit(a)
-			} else {
-				rs = append(rs, a)
-			}
-		}
-	}
-	for _, n := range outs {
-		visit(n)
-	}
-	return rs
 }
 
 // share returns the one kernel of k's structure, named.
@@ -267,25 +242,36 @@ func (l *lowering) launch(kb *kernelBuild) {
 	l.p.Launches = append(l.p.Launches, la)
 }
 
+// maxLabel bounds the operations in a label.
+const maxLabel = 6
+
 // label names a cluster for people: its operations in order, runs shortened,
 // and the source line of its first node that has one.
 func label(nodes []*ir.Node) string {
-	var ops []string
+	var ops, views []string
 	pos := ""
+	add := func(names []string, name string) []string {
+		if m := len(names); m > 0 && names[m-1] == name {
+			return names
+		}
+		return append(names, name)
+	}
 	nodes = slices.SortedFunc(slices.Values(nodes), func(a, b *ir.Node) int { return a.ID - b.ID })
 	for _, n := range nodes {
 		if pos == "" {
 			pos = n.Pos.String()
 		}
 		if virtual(n) {
-			continue
-		}
-		if m := len(ops); m == 0 || ops[m-1] != n.Op.String() {
-			ops = append(ops, n.Op.String())
+			views = add(views, n.Op.String())
+		} else {
+			ops = add(ops, n.Op.String())
 		}
 	}
-	if len(ops) > 6 {
-		ops = append(ops[:5], "...", ops[len(ops)-1])
+	if len(ops) == 0 {
+		ops = views
+	}
+	if len(ops) > maxLabel {
+		ops = append(ops[:maxLabel-1], "...", ops[len(ops)-1])
 	}
 	return strings.TrimSpace(strings.Join(ops, " ") + " " + pos)
 }

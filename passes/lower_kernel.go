@@ -160,8 +160,43 @@ func (kb *kernelBuild) stores(b *kernel.Builder) []*kernel.Expr {
 	return kk.Roots()
 }
 
+// dropUnloaded removes parameters of which no load is left: guards fold where
+// whole operands lie outside, as in a slice of padding.
+func (kb *kernelBuild) dropUnloaded() {
+	kk, in := kb.kernel, kb.in
+	loaded := map[int]bool{}
+	kernel.Walk(kk.Roots(), func(e *kernel.Expr) {
+		if e.Kind == kernel.Load {
+			loaded[e.Param] = true
+		}
+	})
+	if len(loaded) == len(in.nodes) {
+		return
+	}
+	nodes := in.nodes
+	in.nodes, in.param = nil, map[*ir.Node]int{}
+	for i, n := range nodes {
+		if loaded[i] {
+			in.parameter(n)
+		}
+	}
+	m := &kernel.Mapping{
+		Axes:  map[*kernel.Axis]*kernel.Axis{},
+		Param: func(i int) int { return in.param[nodes[i]] },
+		Site:  func(i int) int { return i },
+	}
+	for _, a := range in.b.Axes() {
+		m.Axes[a] = a
+	}
+	for i := range kk.Stores {
+		kk.Stores[i].Value = in.b.Import(kk.Stores[i].Value, m)
+		kk.Stores[i].Index = in.b.Import(kk.Stores[i].Index, m)
+	}
+}
+
 // finish fills in parameters and the schedule.
 func (kb *kernelBuild) finish() {
+	kb.dropUnloaded()
 	kk, b := kb.kernel, kb.in.b
 	for _, n := range kb.k.nodes {
 		for _, p := range kb.f.info[n].after {

@@ -8,8 +8,9 @@ import (
 // devices are those that must agree with PyTorch and with each other; the
 // interpreter comes first.
 var devices = []struct {
-	name string
-	open func() device.Device
+	name    string
+	open    func() device.Device
+	threads func(n int) device.Device // nil: the device has no threads
 }{
-	{"interp", func() device.Device { return interp.New(interp.WithPoison()) }},
+	{"interp", func() device.Device { return interp.New(interp.WithPoison()) }, nil},
 }
