@@ -92,7 +92,7 @@ func Compile(g *ir.Graph, c *Config) (*Compiled, error) {
 			continue
 		}
 		err := d.step(p.Name, show, func() error {
-			if d.Check && d.Seed != 0 && len(program.Updates) > 0 {
+			if d.Check && d.Seed != 0 {
 				shuffleLaunches(program, d.shuffle)
 			}
 			if err := p.Run(&d.Config, program); err != nil || !d.Check {

@@ -80,3 +80,30 @@ func TestKernelLists(t *testing.T) {
 		})
 	}
 }
+
+// The arena is close to the largest set of values alive at one time, which no
+// plan can undercut.
+func TestMemoryNearLowerBound(t *testing.T) {
+	for _, m := range models {
+		c, err := passes.Compile(build(t, m.model), &passes.Config{Check: true})
+		require.NoError(t, err)
+		require.LessOrEqual(t, float64(c.Memory.Peak), 1.05*float64(c.Memory.LowerBound), m.name)
+		require.LessOrEqual(t, c.Memory.Peak, c.Memory.Sum, m.name)
+	}
+}
+
+// A training step runs in few kernels and updates all its state in place.
+func TestTrainingStepStaysSmall(t *testing.T) {
+	c, err := passes.Compile(build(t, mlpStep(128, 784, 512, 256, 10)), &passes.Config{Check: true})
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(c.Program.Launches), 12)
+	require.Equal(t, 12, c.Memory.InPlaceVariables, "six parameters and their momentum")
+	require.Zero(t, c.Memory.CopiedVariables)
+	contractions := 0
+	for _, l := range c.Program.Launches {
+		if l.Kernel.Sched.Form == kernel.Contract {
+			contractions++
+		}
+	}
+	require.Equal(t, 8, contractions)
+}

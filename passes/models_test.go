@@ -5,6 +5,7 @@ import (
 	"dumbtorch/ir/types"
 	"dumbtorch/nn"
 	"dumbtorch/nn/optim"
+	"fmt"
 	"math"
 )
 
@@ -177,6 +178,40 @@ var smallModels = []namedModel{
 		d := x.Sub(x.Mean(0, 2, 3, graph.KeepDims))
 		v := d.Mul(d).Mean(0, 2, 3, graph.KeepDims)
 		withGrads(g, d.Mul(v.AddScalar(1e-5).Rsqrt()).Mul(gamma).ReLU(), x, gamma)
+	}},
+	{"conv_grad", func(g *graph.Graph) {
+		x, w, b := g.Input("x", graph.F32, 2, 3, 8, 8), weight(g, "w", 5, 3, 3, 3), weight(g, "b", 5, 1, 1)
+		v := x.Window(graph.Window{Axes: []int{2, 3}, Size: []int{3, 3}, Low: []int{1, 1}, High: []int{1, 1}})
+		withGrads(g, graph.Einsum("bchwij,ocij->bohw", v, w).Add(b).ReLU(), x, w, b)
+	}},
+	{"max_pool_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 2, 3, 8, 8)
+		v := x.Reshape(2, 3, 4, 2, 4, 2).Transpose(0, 1, 2, 4, 3, 5).Reshape(2, 3, 4, 4, 4)
+		y, _ := v.Tanh().Max(-1)
+		withGrads(g, y, x)
+	}},
+	{"dropout_residual_norm_grad", func(g *graph.Graph) {
+		x, r, gamma, beta := g.Input("x", graph.F32, 16, 24), g.Input("r", graph.F32, 16, 24), weight(g, "gamma", 24), weight(g, "beta", 24)
+		keep := graph.Uniform(g, graph.F32, 0, 1, 16, 24).Less(graph.Scalar(g, graph.F32, 0.9))
+		d := graph.Where(keep, x.MulScalar(1/0.9), graph.Scalar(g, graph.F32, 0))
+		withGrads(g, layerNorm(d.Add(r), gamma, beta), x, r, gamma, beta)
+	}},
+	{"adamw", func(g *graph.Graph) {
+		lr := g.Input("lr", graph.F32)
+		for i, dims := range [][]int{{12, 20}, {12}, {8, 12}, {8}} {
+			name := func(s string) string { return fmt.Sprint(s, i) }
+			grad := g.Input(name("grad"), graph.F32, dims...)
+			var vs [3]*graph.Variable
+			for j, s := range []string{"p", "m", "v"} {
+				vs[j] = graph.NewVariable(name(s), types.Of(graph.F32, dims...), nil)
+			}
+			p, m, v := g.Var(vs[0]), g.Var(vs[1]), g.Var(vs[2])
+			m = m.MulScalar(0.9).Add(grad.MulScalar(0.1))
+			v = v.Abs().MulScalar(0.999).Add(grad.Mul(grad).MulScalar(0.001))
+			g.Assign(vs[1], m)
+			g.Assign(vs[2], v)
+			g.Assign(vs[0], p.Mul(graph.Scalar(g, graph.F32, 1).Sub(lr.MulScalar(0.01))).Sub(lr.Mul(m.Div(v.Sqrt().AddScalar(1e-8)))))
+		}
 	}},
 	{"barrier", func(g *graph.Graph) {
 		x, w := g.Input("x", graph.F32, 6, 10), weight(g, "w", 10)

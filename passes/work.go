@@ -1,6 +1,10 @@
 package passes
 
-import "dumbtorch/ir/kernel"
+import (
+	"math"
+
+	"dumbtorch/ir/kernel"
+)
 
 // Work is what one launch of a kernel has to do at least.
 type Work struct {
@@ -10,23 +14,18 @@ type Work struct {
 	Flops      int64 // arithmetic on floating-point numbers, every operation counted once
 }
 
-// maxPoints is the most points that are counted, so that no sum overflows.
-const maxPoints = 1 << 48
-
 // WorkOf counts the work of a kernel that computes every expression once per
 // point of the axes that it depends on. A fold counts one operation per point
-// that it folds.
+// that it folds. Counts are exact up to 2^53; those that do not fit an int64 are
+// its largest value.
 func WorkOf(k *kernel.Kernel) Work {
-	var w Work
-	loads := make([]int64, len(k.Params))
-	points := func(s kernel.AxisSet) int64 {
-		n := int64(1)
+	var loaded, stored, ops, flops float64
+	loads := make([]float64, len(k.Params))
+	points := func(s kernel.AxisSet) float64 {
+		n := 1.0
 		for _, a := range k.Axes {
 			if s.Has(a) {
-				if int64(a.Extent) > maxPoints/max(1, n) {
-					return maxPoints
-				}
-				n *= int64(a.Extent)
+				n *= float64(a.Extent)
 			}
 		}
 		return n
@@ -39,26 +38,33 @@ func WorkOf(k *kernel.Kernel) Work {
 		case kernel.Call:
 			cost = e.Op.Info().Cost
 			if e.Args[0].DType.IsFloat() && e.Op != kernel.Bitcast {
-				w.Flops += points(e.Free())
+				flops += points(e.Free())
 			}
 		case kernel.Fold:
 			n := points(e.Free() | kernel.SetOf(e.Axes))
-			w.Ops += n * int64(e.Op.Info().Cost)
+			ops += n * float64(e.Op.Info().Cost)
 			if e.DType.IsFloat() {
-				w.Flops += n
+				flops += n
 			}
 		case kernel.Select, kernel.If, kernel.Cast:
 			cost = 1
 		}
 		if cost > 0 {
-			w.Ops += points(e.Free()) * int64(cost)
+			ops += points(e.Free()) * float64(cost)
 		}
 	})
 	for i, n := range loads {
-		w.LoadBytes += min(n, int64(k.Params[i].Len)) * int64(k.Params[i].DType.Size())
+		loaded += min(n, float64(k.Params[i].Len)) * float64(k.Params[i].DType.Size())
 	}
 	for _, s := range k.Stores {
-		w.StoreBytes += points(kernel.SetOf(s.Axes)) * int64(k.Params[s.Param].DType.Size())
+		stored += points(kernel.SetOf(s.Axes)) * float64(k.Params[s.Param].DType.Size())
 	}
-	return w
+	return Work{LoadBytes: whole(loaded), StoreBytes: whole(stored), Ops: whole(ops), Flops: whole(flops)}
+}
+
+func whole(x float64) int64 {
+	if x >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(x)
 }
