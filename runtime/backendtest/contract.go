@@ -49,7 +49,11 @@ func (p *product) of(a, b *kernel.Expr) *kernel.Expr {
 	return p.fold
 }
 
+// kernel is a contraction where both factors have axes of their own.
 func (p *product) kernel() *kernel.Kernel {
+	if len(p.m) == 0 || len(p.n) == 0 {
+		return p.general()
+	}
 	return p.done(kernel.Schedule{Form: kernel.Contract, Contract: &kernel.Contraction{
 		Fold: p.fold, A: p.a, B: p.b, Batch: p.batch, M: p.m, N: p.n, K: p.k,
 	}})
@@ -122,7 +126,7 @@ func (p *product) operands(d types.DType, layout int) (a, b *kernel.Expr) {
 func testEpilogue(t *testing.T, s *suite) {
 	for _, sz := range productSizes {
 		if sz[0] == 1 || sz[1] == 1 {
-			continue
+			continue // no axis for bias or scale
 		}
 		p := newProduct(nil, sz[:1], sz[1:2], sz[2:])
 		c := p.of(p.operands(types.F32, 2))

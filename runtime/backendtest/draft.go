@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"fmt"
+	"slices"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
@@ -98,9 +99,17 @@ func (m *maker) rows(outer, inner []*kernel.Axis) *kernel.Kernel {
 	return m.done(kernel.Schedule{Form: kernel.Rows, Outer: outer, Inner: inner})
 }
 
-func (m *maker) add(x, y *kernel.Expr) *kernel.Expr { return m.Bin(kernel.Add, x, y) }
-func (m *maker) sub(x, y *kernel.Expr) *kernel.Expr { return m.Bin(kernel.Sub, x, y) }
-func (m *maker) mul(x, y *kernel.Expr) *kernel.Expr { return m.Bin(kernel.Mul, x, y) }
+// arith is op of x and y, or of truth values the logical operation.
+func (m *maker) arith(op, logical kernel.Op, x, y *kernel.Expr) *kernel.Expr {
+	if x.DType == types.Bool {
+		op = logical
+	}
+	return m.Bin(op, x, y)
+}
+
+func (m *maker) add(x, y *kernel.Expr) *kernel.Expr { return m.arith(kernel.Add, kernel.Or, x, y) }
+func (m *maker) sub(x, y *kernel.Expr) *kernel.Expr { return m.arith(kernel.Sub, kernel.Xor, x, y) }
+func (m *maker) mul(x, y *kernel.Expr) *kernel.Expr { return m.arith(kernel.Mul, kernel.And, x, y) }
 func (m *maker) div(x, y *kernel.Expr) *kernel.Expr { return m.Bin(kernel.Div, x, y) }
 
 func (m *maker) sum(e *kernel.Expr, axes ...*kernel.Axis) *kernel.Expr {
@@ -163,7 +172,12 @@ func (d *draft) over(t types.DType, n, other int) int {
 	return d.tempAt(t, n, d.p.Buffers[other].Offset)
 }
 
+// launch adds a launch. Kernels get names of their own.
 func (d *draft) launch(k *kernel.Kernel, args ...int) {
+	base := k.Name
+	for i := 1; slices.ContainsFunc(d.p.Launches, func(l kernel.Launch) bool { return l.Kernel != k && l.Kernel.Name == k.Name }); i++ {
+		k.Name = fmt.Sprint(base, i)
+	}
 	l := kernel.Launch{Kernel: k, Args: args, Label: k.Name, Nodes: 1}
 	for i := range k.Sites {
 		l.Pos = append(l.Pos, fmt.Sprintf("model.go:%d: gather", 10*len(d.p.Launches)+i))

@@ -149,8 +149,9 @@ func testMalformed(t *testing.T, s *suite) {
 func testTrace(t *testing.T, s *suite) {
 	d := newDraft()
 	x, y, z := d.input(of(types.F32, 1, 2, 3)), d.temp(types.F32, 3), d.output(types.F32, 3)
-	d.launch(double(3), x, y)
-	d.launch(double(3), y, z)
+	k := double(3)
+	d.launch(k, x, y)
+	d.launch(k, y, z)
 	w, err := setUp(s.dev, d)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, w.close()) }()

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -144,16 +145,28 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A careless device moves the second temporary of every program by 64 bytes.
+// A careless device writes a byte into the last temporary of every program,
+// after its second launch.
 type careless struct{ *interp.Device }
 
+type carelessExecutable struct {
+	device.Executable
+	temp int
+}
+
 func (c careless) Compile(p *kernel.Program) (device.Executable, error) {
-	for i, n := range p.Of(kernel.TempBuffer) {
-		if i == 1 {
-			p.Buffers[n].Offset += 64
+	exe, err := c.Device.Compile(p)
+	temps := p.Of(kernel.TempBuffer)
+	return carelessExecutable{exe, temps[len(temps)-1]}, err
+}
+
+func (c carelessExecutable) Run(ctx context.Context, in, out []device.Buffer) error {
+	return c.Executable.(device.Tracer).Trace(ctx, in, out, func(launch int, read func(int) []byte) error {
+		if launch == 1 {
+			read(c.temp)[8]++
 		}
-	}
-	return c.Device.Compile(p)
+		return nil
+	})
 }
 
 const f32 = types.F32
@@ -171,7 +184,7 @@ func TestSuiteNotices(t *testing.T) {
 	s := &suite{dev: interp.New()}
 	require.NoError(t, s.differs(t, d, Exact))
 	s.dev = careless{interp.New()}
-	require.ErrorContains(t, s.differs(t, d, Exact), "memory outside of the temporaries was written: canary 2, byte 0")
+	require.ErrorContains(t, s.differs(t, d, Exact), "memory outside of the temporaries was written: canary 2, byte 8")
 
 	require.ErrorContains(t, Exact.compare(of(f32, 1, 2), of(f32, 1, 2.0000002)), "element 1 of f32[2] is 2.0, want 2.0000002")
 	require.NoError(t, Tolerance{Ulps: 1}.compare(of(f32, 2), of(f32, 2.0000002)))

@@ -16,10 +16,10 @@ func defined(op kernel.Op, d types.DType) bool {
 		return d.IsInt()
 	case kernel.Bitcast:
 		return d.Size() > 1
-	case kernel.Neg, kernel.Abs, kernel.Sign, kernel.Sub, kernel.Div, kernel.Rem, kernel.Pow:
-		return d != types.Bool
+	case kernel.Max, kernel.Min, kernel.Lt, kernel.Le, kernel.Eq, kernel.Ne:
+		return true
 	}
-	return d.IsFloat() || !op.Info().Float
+	return d != types.Bool && (d.IsFloat() || !op.Info().Float)
 }
 
 // testOps runs every operation on the extremes of every type: one value, a

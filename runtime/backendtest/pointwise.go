@@ -28,12 +28,6 @@ func testPointwise(t *testing.T, s *suite) {
 		m.write(m.add(m.read(types.F32), m.Const(types.F32, 2)))
 		s.check(t, single(m.pointwise(), of(types.F32, 3)), Exact)
 	})
-	t.Run("empty", func(t *testing.T) {
-		m := newMaker("empty")
-		a := m.axes(3, 0)
-		m.write(m.Un(kernel.Neg, m.read(types.F32, a...)), a...)
-		s.check(t, single(m.pointwise(), newArray(types.F32, 0)), Exact)
-	})
 	t.Run("many stores", func(t *testing.T) { testManyStores(t, s) })
 	t.Run("groups", func(t *testing.T) { testGroups(t, s) })
 	t.Run("select", func(t *testing.T) {

@@ -38,21 +38,19 @@ func testPrograms(t *testing.T, s *suite) {
 		d.launch(m.pointwise(), c, x, d.output(types.I32, 70), d.output(types.I32, 70))
 		s.check(t, d, Exact)
 	})
-	t.Run("built in parts", func(t *testing.T) {
-		// A temporary that several launches write, each a part of it.
+	t.Run("concatenated", func(t *testing.T) {
+		// One temporary, written in parts by stores over equal axes.
+		m := newMaker("concat")
+		a := m.axes(50)
+		x, y := m.read(types.F32, a...), m.read(types.F32, a...)
+		out := m.out(types.F32, 150)
+		for i, v := range []*kernel.Expr{x, m.mul(x, y), y} {
+			m.store(out, m.IAdd(m.Var(a[0]), m.Int(int64(50*i))), v, a...)
+		}
 		d := newDraft()
-		part := func(from int) *kernel.Kernel {
-			m := newMaker("part")
-			a := m.axes(50)
-			x := m.read(types.F32, a...)
-			m.store(m.out(types.F32, 150), m.IAdd(m.Var(a[0]), m.Int(int64(from))), x, a...)
-			return m.pointwise()
-		}
-		y := d.temp(types.F32, 150)
-		for i := range 3 {
-			d.launch(part(50*i), d.input(whole(types.F32, 50, uint64(i))), y)
-		}
-		d.launch(double(150), y, d.output(types.F32, 150))
+		z := d.temp(types.F32, 150)
+		d.launch(m.pointwise(), d.input(whole(types.F32, 50, 1)), d.input(whole(types.F32, 50, 2)), z)
+		d.launch(double(150), z, d.output(types.F32, 150))
 		s.check(t, d, Exact)
 	})
 	t.Run("no launches", func(t *testing.T) { s.check(t, newDraft(), Exact) })
@@ -99,9 +97,13 @@ func perceptron(batch, in, hidden, out int) *draft {
 
 	m := newMaker("bias")
 	a := m.axes(batch, hidden)
-	sum := m.sum(m.read(f, a...), a[0])
-	m.write(m.sub(m.read(f, a[1]), m.mul(sum, m.Const(f, 0.1))), a[1])
-	d.launch(m.general(), dh, b1, b1)
+	m.write(m.sum(m.read(f, a...), a[0]), a[1])
+	db := d.temp(f, hidden)
+	d.launch(m.rows(a[:1], a[1:]), dh, db)
+	m = newMaker("update")
+	a = m.axes(hidden)
+	m.write(m.sub(m.read(f, a...), m.mul(m.read(f, a...), m.Const(f, 0.1))), a...)
+	d.launch(m.pointwise(), b1, db, b1)
 
 	for _, u := range []struct{ g, x, w, rows, cols int }{{dlogits, h, w2, out, hidden}, {dh, x, w1, hidden, in}} {
 		p := newProduct(nil, []int{u.rows}, []int{u.cols}, []int{batch})

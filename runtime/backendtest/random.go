@@ -131,7 +131,7 @@ func (g *generator) element(d types.DType, axes []*kernel.Axis) *kernel.Expr {
 var (
 	exactFloat = []kernel.Op{kernel.Add, kernel.Sub, kernel.Mul, kernel.Max, kernel.Min}
 	exactInt   = append([]kernel.Op{kernel.Div, kernel.Rem, kernel.And, kernel.Or, kernel.Xor, kernel.Shl, kernel.Shr}, exactFloat...)
-	exactBool  = []kernel.Op{kernel.And, kernel.Or, kernel.Xor, kernel.Max, kernel.Min, kernel.Add, kernel.Mul}
+	exactBool  = []kernel.Op{kernel.And, kernel.Or, kernel.Xor, kernel.Max, kernel.Min}
 	compares   = []kernel.Op{kernel.Lt, kernel.Le, kernel.Eq, kernel.Ne}
 )
 
@@ -191,7 +191,8 @@ func (g *generator) small(e *kernel.Expr, limit float64) *kernel.Expr {
 
 // fold draws a fold over the given axes; its value is over the others.
 func (g *generator) fold(d types.DType, over, axes []*kernel.Axis) *kernel.Expr {
-	op := foldOps[g.pick("fold", len(foldOps))]
+	ops := foldOps(d)
+	op := ops[g.pick("fold", len(ops))]
 	limit := 8.0
 	if op == kernel.Mul {
 		limit = 1
@@ -270,7 +271,16 @@ func randomRows(g *generator) *kernel.Kernel {
 	}
 	g.stores = slices.DeleteFunc(g.stores, func(p pending) bool { return p.value.Free()&^kernel.SetOf(p.axes) != 0 })
 	g.finish()
-	return g.rows(outer, inner)
+	return g.fitting(g.rows(outer, inner))
+}
+
+// fitting leaves a kernel without a structure where its folds lost axes on
+// which their values do not depend.
+func (g *generator) fitting(k *kernel.Kernel) *kernel.Kernel {
+	if k.CheckSchedule(k.Sched) != nil {
+		k.Sched = kernel.Schedule{}
+	}
+	return k
 }
 
 func randomContract(g *generator) *kernel.Kernel {
@@ -292,5 +302,5 @@ func randomContract(g *generator) *kernel.Kernel {
 		g.store(g.data(g.dtype(), result, g.pick("depth", 4)), result)
 	}
 	g.finish()
-	return p.kernel()
+	return g.fitting(p.kernel())
 }

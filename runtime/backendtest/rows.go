@@ -139,7 +139,7 @@ func integerRows(d types.DType, r, c int) *kernel.Kernel {
 	m := newMaker("integers")
 	a := m.axes(r, c)
 	x := m.read(d, a...)
-	for _, op := range foldOps {
+	for _, op := range foldOps(d) {
 		m.write(m.FoldAxes(op, a[1:], x), a[0])
 		m.write(m.FoldAxes(op, a[:1], x), a[1])
 	}

@@ -138,6 +138,7 @@ func (s *suite) check(t tester, d *draft, tol Tolerance) {
 
 func (s *suite) differs(t tester, d *draft, tol Tolerance) error {
 	t.Helper()
+	require.NoError(t, d.p.Verify())
 	want := reference(t, d)
 	g := &draft{guarded(d.p), d.values}
 	got, err := runOn(s.dev, g)

@@ -1,20 +1,24 @@
 package interp
 
-import (
-	"fmt"
-
-	"dumbtorch/ir/kernel"
-)
+import "dumbtorch/ir/kernel"
 
 // A node is an expression prepared for evaluation.
 type node struct {
 	*kernel.Expr
 	args  []*node
-	loops []int // Var, Fold: numbers of its axes
-	free  []int // numbers of the axes that the value depends on
-	slot  int   // where the value is kept until one of free moves; -1: it is computed anew
-	table int   // Fold: where its values at all points of free are kept; -1: nowhere
-	size  int   // of the table
+	terms []term // Affine
+	loops []int  // Var, Fold: numbers of its axes
+	free  []int  // numbers of the axes that the value depends on
+	slot  int    // where the value is kept until one of free moves; -1: it is computed anew
+	table int    // Fold: where its values at all points of free are kept; -1: nowhere
+	size  int    // of the table
+}
+
+// A term of a sum is coef times an axis, or times a node.
+type term struct {
+	coef int64
+	axis int
+	node *node // nil for an axis
 }
 
 // maxTable bounds the values in the table of a fold.
@@ -27,7 +31,6 @@ type code struct {
 	slots   int
 	tables  int
 	stores  []store
-	outer   []int // of the schedule
 }
 
 type store struct {
@@ -43,23 +46,15 @@ type coder struct {
 	code
 	number map[*kernel.Axis]int
 	nodes  map[*kernel.Expr]*node
-	err    error
 }
 
-func compile(k *kernel.Kernel) (*code, error) {
+func newCode(k *kernel.Kernel) *code {
 	c := &coder{code: code{Kernel: k}, number: map[*kernel.Axis]int{}, nodes: map[*kernel.Expr]*node{}}
 	for _, s := range k.Stores {
-		if s.Param < 0 || s.Param >= len(k.Params) || !k.Params[s.Param].Out {
-			return nil, fmt.Errorf("kernel %s: store to parameter p%d, which is not one that is written", k.Name, s.Param)
-		}
-		if s.Value.DType != k.Params[s.Param].DType {
-			return nil, fmt.Errorf("kernel %s: store of %s to parameter p%d of %s", k.Name, s.Value.DType, s.Param, k.Params[s.Param].DType)
-		}
 		points := kernel.SetOf(s.Axes)
 		c.stores = append(c.stores, store{c.axes(s.Axes), s.Param, c.node(s.Index, points), c.node(s.Value, points)})
 	}
-	c.outer = c.axes(k.Sched.Outer)
-	return &c.code, c.err
+	return &c.code
 }
 
 func (c *coder) axes(as []*kernel.Axis) []int {
@@ -108,13 +103,13 @@ func (c *coder) build(e *kernel.Expr) *node {
 	for _, a := range e.Args {
 		n.args = append(n.args, c.node(a, points))
 	}
-	switch e.Kind {
-	case kernel.Var, kernel.Fold:
-		n.loops = c.axes(e.Axes)
-	case kernel.Load:
-		if e.Param < 0 || e.Param >= len(c.Params) || c.Params[e.Param].DType != e.DType {
-			c.err = fmt.Errorf("kernel %s: load of %s from parameter p%d", c.Name, e.DType, e.Param)
+	n.loops = c.axes(e.Axes)
+	for i, coef := range e.Coef {
+		t := term{coef: coef, node: n.args[i]}
+		if t.node.Kind == kernel.Var {
+			t.axis, t.node = t.node.loops[0], nil
 		}
+		n.terms = append(n.terms, t)
 	}
 	for a, i := range c.number {
 		if e.Free().Has(a) {

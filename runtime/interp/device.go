@@ -35,8 +35,6 @@ type Option func(*Device)
 // that hold no live temporary with 0xFF (a NaN, where they are read as floats),
 // and the outputs at the start of the run. A program whose memory plan reuses
 // memory too early, or that reads what it never wrote, then gives other values.
-// A launch that writes memory which it reads is run in place too, in random
-// order, and is an error if the order matters.
 func WithPoison() Option { return func(d *Device) { d.poison = true } }
 
 // WithMemoryLimit bounds the bytes of all buffers and arenas in use; the

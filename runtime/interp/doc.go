@@ -3,9 +3,9 @@
 // point, with the scalar operations of package kernel; schedules are ignored.
 // Every other device is tested against it.
 //
-// It trusts nothing: an index outside its buffer, an element stored twice or a
-// malformed program is an error that names kernel, parameter and index. Such an
-// error is a bug of the compiler that made the program.
+// It trusts nothing: programs are verified, and an index outside its buffer is
+// an error that names kernel, parameter and index. Such an error is a bug of the
+// compiler that made the program.
 //
 // It knows kernels, not graphs: it must not import ir, graph, passes or
 // runtime/session.

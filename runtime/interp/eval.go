@@ -120,11 +120,11 @@ func (m *machine) computeIndex(n *node) int64 {
 		return m.axes[n.loops[0]]
 	case kernel.Affine:
 		v := n.Int
-		for i, a := range n.args {
-			if a.Kind == kernel.Var {
-				v += n.Coef[i] * m.axes[a.loops[0]]
+		for _, t := range n.terms {
+			if t.node == nil {
+				v += t.coef * m.axes[t.axis]
 			} else {
-				v += n.Coef[i] * m.index(a)
+				v += t.coef * m.index(t.node)
 			}
 		}
 		return v
@@ -171,6 +171,15 @@ func boolInt(v bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// place returns the index of an element of a parameter.
+func (m *machine) place(param int, n *node) int64 {
+	i := m.index(n)
+	if size := m.code.Params[param].Len; i < 0 || i >= int64(size) {
+		fail("parameter p%d: index %d is out of range [0,%d)", param, i, size)
+	}
+	return i
 }
 
 // entry returns the place of n's value at this point in its table.
@@ -236,12 +245,7 @@ func (m *machine) computeData(n *node) kernel.Scalar {
 	case kernel.FromPred:
 		return kernel.IntScalar(types.Bool, m.index(n.args[0]))
 	case kernel.Load:
-		p := m.code.Params[n.Param]
-		i := m.index(n.args[0])
-		if i < 0 || i >= int64(p.Len) {
-			fail("load from parameter p%d: index %d is out of range [0,%d)", n.Param, i, p.Len)
-		}
-		return load(m.mem[n.Param], p.DType, i)
+		return load(m.mem[n.Param], n.DType, m.place(n.Param, n.args[0]))
 	case kernel.Fold:
 		acc := kernel.Identity(n.Op, n.DType)
 		m.loop(n.loops, func() { acc = kernel.Eval2(n.Op, acc, m.data(n.args[0])) })

@@ -39,16 +39,22 @@ func TestFoldsRoundToTheirType(t *testing.T) {
 	require.Equal(t, []float64{1 + 0x1p-23}, got[0])
 }
 
-// A kernel reads its parameters as they were before it ran: here it reverses a
-// variable in place.
+// A kernel reads its parameters as they were before it ran: here it swaps two
+// variables.
 func TestStoresComeAfterAllValues(t *testing.T) {
 	b := kernel.NewBuilder()
-	i := b.NewAxis("i", 5)
-	k := kern(b, []kernel.Param{f32s(5), f32s(5)}, []*kernel.Axis{i}, b.Var(i), b.Load(0, b.ISub(b.Int(4), b.Var(i)), types.F32))
-	p := &kernel.Program{Name: "test", Buffers: []kernel.Buffer{buf(kernel.VariableBuffer, 5)}, Launches: []kernel.Launch{launch(k, 0, 0)}}
-	got, err := run(t, interp.New(), p, floatBytes(1, 2, 3, 4, 5))
+	i := b.NewAxis("i", 3)
+	k := &kernel.Kernel{Name: "swap", Params: []kernel.Param{f32s(3), f32s(3), f32s(3), f32s(3)}, Axes: b.Axes(), Sched: kernel.Schedule{Form: kernel.Pointwise}}
+	for from := range 2 {
+		k.Params[2+from].Out = true
+		k.Stores = append(k.Stores, kernel.Store{Axes: b.Axes(), Param: 2 + from, Index: b.Var(i), Value: b.Load(from, b.Var(i), types.F32)})
+	}
+	p := &kernel.Program{Name: "test", Buffers: []kernel.Buffer{buf(kernel.VariableBuffer, 3), buf(kernel.VariableBuffer, 3)}}
+	p.Buffers[1].Name = "other"
+	p.Launches = []kernel.Launch{launch(k, 0, 1, 1, 0)}
+	got, err := run(t, interp.New(), p, floatBytes(1, 2, 3), floatBytes(4, 5, 6))
 	require.NoError(t, err)
-	require.Equal(t, []float64{5, 4, 3, 2, 1}, got[0])
+	require.Equal(t, [][]float64{{4, 5, 6}, {1, 2, 3}}, got)
 }
 
 // The known answer of Threefry-2x32-20 for key and counter zero, from the

@@ -3,6 +3,7 @@ package interp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"dumbtorch/ir/kernel"
@@ -20,21 +21,19 @@ type executable struct {
 	closed atomic.Bool
 }
 
-// Compile checks the program and prepares it for evaluation.
+// Compile verifies the program and prepares it for evaluation.
 func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 	if err := d.Synchronize(); err != nil {
 		return nil, err
 	}
-	e, err := d.compile(p)
-	if err != nil {
-		return nil, fmt.Errorf("program %s: %w", p.Name, err)
-	}
-	return e, nil
-}
-
-func (d *Device) compile(p *kernel.Program) (*executable, error) {
-	if err := check(p); err != nil {
+	if err := p.Verify(); err != nil {
 		return nil, err
+	}
+	switch temps := p.Of(kernel.TempBuffer); {
+	case len(p.Updates) > 0:
+		return nil, fmt.Errorf("program %s: %d updates of variables are not planned", p.Name, len(p.Updates))
+	case p.ArenaSize == 0 && slices.ContainsFunc(temps, func(b int) bool { return p.Buffers[b].Len > 0 }):
+		return nil, fmt.Errorf("program %s: temporaries have no memory", p.Name)
 	}
 	e := &executable{dev: d, prog: p, first: p.FirstWrite()}
 	e.in = append(p.Of(kernel.InputBuffer), p.Of(kernel.VariableBuffer)...)
@@ -43,11 +42,7 @@ func (d *Device) compile(p *kernel.Program) (*executable, error) {
 	for i := range p.Launches {
 		k := p.Launches[i].Kernel
 		if codes[k] == nil {
-			c, err := compile(k)
-			if err != nil {
-				return nil, err
-			}
-			codes[k] = c
+			codes[k] = newCode(k)
 		}
 		e.codes = append(e.codes, codes[k])
 	}
@@ -55,43 +50,6 @@ func (d *Device) compile(p *kernel.Program) (*executable, error) {
 		e.dead = dead(p)
 	}
 	return e, nil
-}
-
-// check returns an error unless every launch fits its buffers and every buffer
-// its memory.
-func check(p *kernel.Program) error {
-	if len(p.Updates) > 0 {
-		return fmt.Errorf("%d updates of variables are not planned", len(p.Updates))
-	}
-	for i := range p.Buffers {
-		b := &p.Buffers[i]
-		switch {
-		case b.Len < 0:
-			return fmt.Errorf("buffer b%d has %d elements", i, b.Len)
-		case b.Kind == kernel.TempBuffer && (b.Offset < 0 || b.Offset > p.ArenaSize-b.Bytes()):
-			return fmt.Errorf("buffer b%d of %d bytes at %d lies outside the arena of %d", i, b.Bytes(), b.Offset, p.ArenaSize)
-		case b.Kind == kernel.ConstBuffer && int64(len(b.Data)) != b.Bytes():
-			return fmt.Errorf("constant b%d of %d bytes has %d bytes of data", i, b.Bytes(), len(b.Data))
-		}
-	}
-	for i, l := range p.Launches {
-		if len(l.Args) != len(l.Kernel.Params) {
-			return fmt.Errorf("launch %d of kernel %s has %d arguments for %d parameters", i, l.Kernel.Name, len(l.Args), len(l.Kernel.Params))
-		}
-		for j, a := range l.Args {
-			if a < 0 || a >= len(p.Buffers) {
-				return fmt.Errorf("launch %d of kernel %s: parameter p%d is bound to buffer b%d, which is not there", i, l.Kernel.Name, j, a)
-			}
-			q, b := l.Kernel.Params[j], &p.Buffers[a]
-			switch {
-			case q.DType != b.DType || q.Len != b.Len:
-				return fmt.Errorf("launch %d of kernel %s: parameter p%d is %s[%d], buffer b%d is %s[%d]", i, l.Kernel.Name, j, q.DType, q.Len, a, b.DType, b.Len)
-			case q.Out && (b.Kind == kernel.InputBuffer || b.Kind == kernel.ConstBuffer):
-				return fmt.Errorf("launch %d of kernel %s writes buffer b%d, which is %s", i, l.Kernel.Name, a, b.Kind)
-			}
-		}
-	}
-	return nil
 }
 
 // Source returns the text of the program.

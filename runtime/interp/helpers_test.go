@@ -3,6 +3,7 @@ package interp_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"testing"
 
@@ -38,17 +39,24 @@ func i32s(n int) kernel.Param { return kernel.Param{DType: types.I32, Len: n} }
 // kern is a kernel whose last parameter is the one written.
 func kern(b *kernel.Builder, params []kernel.Param, axes []*kernel.Axis, at, v *kernel.Expr) *kernel.Kernel {
 	params[len(params)-1].Out = true
-	return &kernel.Kernel{
+	k := &kernel.Kernel{
 		Name: "k", Params: params, Axes: b.Axes(),
 		Stores: []kernel.Store{{Axes: axes, Param: len(params) - 1, Index: at, Value: v}},
 	}
+	for range b.Sites {
+		k.Sites = append(k.Sites, "gather")
+	}
+	return k
 }
 
-// scale multiplies n numbers by c.
+// scale is called k and c; it multiplies n numbers by c.
 func scale(n int, c float64) *kernel.Kernel {
 	b := kernel.NewBuilder()
 	i := b.NewAxis("i", n)
-	return kern(b, []kernel.Param{f32s(n), f32s(n)}, []*kernel.Axis{i}, b.Var(i), b.Bin(kernel.Mul, b.Load(0, b.Var(i), types.F32), b.Const(types.F32, c)))
+	k := kern(b, []kernel.Param{f32s(n), f32s(n)}, []*kernel.Axis{i}, b.Var(i), b.Bin(kernel.Mul, b.Load(0, b.Var(i), types.F32), b.Const(types.F32, c)))
+	k.Name += fmt.Sprint(c)
+	k.Sched = kernel.Schedule{Form: kernel.Pointwise, Outer: k.Axes}
+	return k
 }
 
 func buf(kind kernel.BufferKind, n int) kernel.Buffer {
@@ -60,7 +68,11 @@ func temp(n int, offset int64) kernel.Buffer {
 }
 
 func launch(k *kernel.Kernel, args ...int) kernel.Launch {
-	return kernel.Launch{Kernel: k, Args: args, Label: "mul model.go:7", Pos: []string{"model.go:7: gather"}}
+	l := kernel.Launch{Kernel: k, Args: args, Label: "mul model.go:7"}
+	for range k.Sites {
+		l.Pos = append(l.Pos, "model.go:7: gather")
+	}
+	return l
 }
 
 // single is the program of one launch, whose read parameters are inputs.
@@ -68,7 +80,7 @@ func single(k *kernel.Kernel) *kernel.Program {
 	p := &kernel.Program{Name: "test"}
 	l := launch(k)
 	for i, q := range k.Params {
-		b := kernel.Buffer{Kind: kernel.InputBuffer, DType: q.DType, Len: q.Len}
+		b := kernel.Buffer{Name: fmt.Sprint("p", i), Kind: kernel.InputBuffer, DType: q.DType, Len: q.Len}
 		if q.Out {
 			b.Kind = kernel.OutputBuffer
 		}

@@ -28,11 +28,7 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	for j, a := range l.Args {
 		params[j] = mem.of[a]
 	}
-	m := newMachine(e.codes[i], params, stop)
-	values, err := m.run()
-	if err == nil && e.dead != nil && e.sharesMemory(l) {
-		err = m.runInPlace(values)
-	}
+	values, err := newMachine(e.codes[i], params, stop).run()
 	var bad *badIndex
 	switch {
 	case errors.As(err, &bad):
@@ -49,11 +45,7 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 }
 
 func (e *executable) failedCheck(i int, bad *badIndex) error {
-	l := &e.prog.Launches[i]
-	pos := fmt.Sprintf("kernel %s, site %d", l.Kernel.Name, bad.site)
-	if bad.site >= 0 && bad.site < len(l.Pos) {
-		pos = l.Pos[bad.site]
-	}
+	pos := e.prog.Launches[i].Pos[bad.site]
 	return &device.CheckError{Pos: pos, Value: bad.value, Limit: bad.limit, VariablesWritten: i > e.first}
 }
 
@@ -78,25 +70,8 @@ func recovered(err *error) {
 // run computes the elements that the kernel stores.
 func (m *machine) run() (out []element, err error) {
 	defer recovered(&err)
-	written := make([][]bool, len(m.code.Params))
-	for i, p := range m.code.Params {
-		if p.Out {
-			written[i] = make([]bool, p.Len)
-		}
-	}
 	for _, s := range m.code.stores {
-		m.loop(s.axes, func() {
-			i := m.index(s.index)
-			w := written[s.param]
-			switch {
-			case i < 0 || i >= int64(len(w)):
-				fail("store to parameter p%d: index %d is out of range [0,%d)", s.param, i, len(w))
-			case w[i]:
-				fail("store to parameter p%d: element %d is stored twice", s.param, i)
-			}
-			w[i] = true
-			out = append(out, element{s.param, i, m.data(s.value)})
-		})
+		m.loop(s.axes, func() { out = append(out, element{s.param, m.place(s.param, s.index), m.data(s.value)}) })
 	}
 	return out, nil
 }
