@@ -62,6 +62,12 @@ func WorkOf(k *kernel.Kernel) Work {
 	return Work{LoadBytes: whole(loaded), StoreBytes: whole(stored), Ops: whole(ops), Flops: whole(flops)}
 }
 
+// Plus returns the work of both.
+func (w Work) Plus(v Work) Work {
+	add := func(a, b int64) int64 { return min(a, math.MaxInt64-b) + b }
+	return Work{add(w.LoadBytes, v.LoadBytes), add(w.StoreBytes, v.StoreBytes), add(w.Ops, v.Ops), add(w.Flops, v.Flops)}
+}
+
 func whole(x float64) int64 {
 	if x >= math.MaxInt64 {
 		return math.MaxInt64

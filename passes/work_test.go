@@ -58,4 +58,6 @@ func TestWorkIsNeverNegative(t *testing.T) {
 	require.Len(t, ws, 1)
 	require.Equal(t, int64(4*16000000*16000000), ws[0].LoadBytes)
 	require.Equal(t, int64(math.MaxInt64), ws[0].Flops)
+	require.Equal(t, passes.Work{LoadBytes: 2 * ws[0].LoadBytes, StoreBytes: 2 * ws[0].StoreBytes, Ops: math.MaxInt64, Flops: math.MaxInt64},
+		ws[0].Plus(ws[0]))
 }

@@ -126,9 +126,7 @@ func (a *app) benchTable(done *passes.Compiled, times []time.Duration) {
 	for i := range done.Program.Launches {
 		l := &done.Program.Launches[i]
 		w := passes.WorkOf(l.Kernel)
-		all.LoadBytes += w.LoadBytes
-		all.StoreBytes += w.StoreBytes
-		all.Flops += w.Flops
+		all = all.Plus(w)
 		row(fmt.Sprint(i), l.Kernel.Name, times[i], w, l.Label)
 	}
 	row("all", "", total, all, "")

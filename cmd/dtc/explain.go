@@ -87,10 +87,7 @@ func (a *app) explain(done *passes.Compiled) {
 				x.readers[b] = append(x.readers[b], i)
 			}
 		}
-		w := passes.WorkOf(l.Kernel)
-		total.LoadBytes += w.LoadBytes
-		total.StoreBytes += w.StoreBytes
-		total.Flops += w.Flops
+		total = total.Plus(passes.WorkOf(l.Kernel))
 	}
 	fmt.Fprintf(a.out, "%s: %d nodes in %d launches of %d kernels, arena %s\n", p.Name, len(done.Graph.Nodes), len(p.Launches), kernelCount(p), byteCount(p.ArenaSize))
 	fmt.Fprintf(a.out, "in all: %s\n", work(total))
