@@ -218,7 +218,8 @@ func TestGradients(t *testing.T) {
 }
 
 // Where the gradient is a convention, it is PyTorch's: the numbers are those of
-// torch 2.15.0, summed results as loss.
+// torch 2.15.0, summed results as loss. "prod nan" is not: PyTorch divides by the
+// element, which makes the gradient at the NaN itself NaN.
 func TestGradientConventions(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	first := func(op Op) func(b *Builder, x []*Node) *Node {
