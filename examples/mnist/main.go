@@ -83,7 +83,7 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.SetOutput(io.Discard)
 	f.IntVar(&o.epochs, "epochs", 5, "passes over the training data")
 	f.IntVar(&o.batch, "batch", 128, "samples of a training step")
-	f.Float64Var(&o.lr, "lr", 0.05, "learning rate of the first step; it falls linearly to 0")
+	f.Float64Var(&o.lr, "lr", 0.1, "learning rate of the first step; it falls linearly to 0")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the first weights and of the order of samples")
 	f.StringVar(&o.model, "model", "mlp", "mlp (784-512-256-10) or linear (784-10)")
 	f.StringVar(&o.device, "device", defaultDevice(), "where to run: "+strings.Join(device.Kinds(), ", "))
