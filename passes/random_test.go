@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"dumbtorch/graph"
+	"dumbtorch/ir"
+	"dumbtorch/ir/types"
 	"dumbtorch/passes"
 	"dumbtorch/runtime/interp"
 )
@@ -19,7 +19,8 @@ type modelMaker struct {
 	g    *graph.Graph
 	r    *rand.Rand
 	pool []*graph.Node
-	vars []*graph.Node
+	wrt  []*graph.Node // leaves
+	vars []*graph.Variable
 }
 
 var sizes = []int{1, 2, 3, 4, 6}
@@ -37,12 +38,13 @@ func (m *modelMaker) shape() []int {
 func (m *modelMaker) leaf() *graph.Node {
 	n := len(m.pool)
 	if m.r.IntN(3) == 0 {
-		v := weight(m.g, fmt.Sprint("w", n), m.shape()...)
+		v := graph.NewVariable(fmt.Sprint("w", n), types.Of(graph.F32, m.shape()...), nil)
 		m.vars = append(m.vars, v)
-		return v
+		m.wrt = append(m.wrt, m.g.Var(v))
+		return m.g.Var(v)
 	}
 	x := m.g.Input(fmt.Sprint("x", n), graph.F32, m.shape()...)
-	m.vars = append(m.vars, x)
+	m.wrt = append(m.wrt, x)
 	return x
 }
 
@@ -71,7 +73,7 @@ func (m *modelMaker) step() *graph.Node {
 	x := m.pick()
 	rank := x.Rank()
 	axis := func() int { return m.r.IntN(rank) }
-	switch m.r.IntN(16) {
+	switch m.r.IntN(19) {
 	case 0, 1, 2:
 		y := m.fit(m.pick(), x)
 		if y == nil {
@@ -167,6 +169,9 @@ func (m *modelMaker) step() *graph.Node {
 		i := m.g.Input(fmt.Sprint("i", len(m.pool)), graph.I32, 3)
 		return x.Take(axis(), i.Rem(graph.Scalar(m.g, graph.I32, 1)))
 	}
+	if m.r.IntN(3) > 0 && rank > 0 {
+		return m.move(x, axis())
+	}
 	d := m.r.IntN(3) + 1
 	for f := x.Size(); f > 1; f-- {
 		if x.Size()%f == 0 && f%d == 0 {
@@ -174,6 +179,28 @@ func (m *modelMaker) step() *graph.Node {
 		}
 	}
 	return nil
+}
+
+// move pads, takes windows of, or looks up elements of x along an axis.
+func (m *modelMaker) move(x *graph.Node, axis int) *graph.Node {
+	switch m.r.IntN(4) {
+	case 0:
+		pads := make([]graph.Padding, x.Rank())
+		pads[axis] = graph.Padding{Low: m.r.IntN(3) - 1, High: m.r.IntN(3), Interior: m.r.IntN(2)}
+		if pads[axis].Low+pads[axis].High+x.Dim(axis) <= 0 {
+			return nil
+		}
+		return x.Pad(0.5, pads...)
+	case 1:
+		size := 1 + m.r.IntN(x.Dim(axis))
+		w := graph.Window{Axes: []int{axis}, Size: []int{size}, Stride: []int{1 + m.r.IntN(2)}, Low: []int{m.r.IntN(2)}}
+		return x.Window(w).Amax(-1)
+	case 2:
+		i := m.g.Input(fmt.Sprint("i", len(m.pool)), graph.I32, 3)
+		return x.Take(axis, i.Rem(graph.Scalar(m.g, graph.I32, float64(x.Dim(axis)))))
+	}
+	_, i := x.Max(axis)
+	return i.Cast(graph.F32).MulScalar(0.1)
 }
 
 // randomModel returns a model of the given number of random steps, with the
@@ -200,33 +227,53 @@ func randomModel(seed uint64, steps int) func(g *graph.Graph) {
 			}
 		}
 		g.Output("loss", loss)
-		for i, v := range m.vars {
+		for i, v := range m.wrt {
 			if reaches(v, loss) {
 				g.Output(fmt.Sprint("d", i), g.Grad(loss, v)[0])
 			}
 		}
+		for i, v := range m.vars {
+			m.update(v, m.vars[(i+1)%len(m.vars)], loss)
+		}
 	}
 }
 
-func reaches(v, loss *graph.Node) bool {
-	seen := map[int]bool{}
-	stack := []*graph.Node{loss}
-	_ = stack
-	found := false
-	var visit func(id int)
-	nodes := loss.Graph().IR().Nodes
-	visit = func(id int) {
-		if seen[id] || found {
-			return
+// update assigns v a step along the gradient, a value that lies about, or the
+// old value of another variable.
+func (m *modelMaker) update(v, other *graph.Variable, loss *graph.Node) {
+	x := m.g.Var(v)
+	switch m.r.IntN(4) {
+	case 0:
+	case 1:
+		if y := m.fit(m.pick(), x); y != nil {
+			m.g.Assign(v, y)
 		}
-		seen[id] = true
-		found = found || nodes[id] == v.IR()
-		for _, a := range nodes[id].Args {
-			visit(a.ID)
+	case 2:
+		if y := m.fit(m.g.Var(other), x); y != nil {
+			m.g.Assign(v, y)
+		}
+	default:
+		if reaches(x, loss) {
+			m.g.Assign(v, x.Sub(m.g.Grad(loss, x)[0].MulScalar(0.1)))
 		}
 	}
-	visit(loss.IR().ID)
-	return found
+}
+
+// reaches reports whether loss depends on v.
+func reaches(v, loss *graph.Node) bool {
+	seen := map[*ir.Node]bool{}
+	var visit func(n *ir.Node) bool
+	visit = func(n *ir.Node) bool {
+		if n == v.IR() {
+			return true
+		}
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return slices.ContainsFunc(n.Args, visit)
+	}
+	return visit(loss.IR())
 }
 
 func testRandom(t *testing.T, seed uint64) {
@@ -241,18 +288,17 @@ func testRandom(t *testing.T, seed uint64) {
 	requireSame(t, want, run(t, dev, compile(t, g, passes.Config{Seed: seed + 1}).Program), 1e-4)
 }
 
+// Random models, forward, backward and with updates of variables, compute the
+// same with all passes, without any, and in shuffled orders.
 func TestRandomModels(t *testing.T) {
-	for seed := range uint64(randomCount) {
-		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			defer func() {
-				if r := recover(); r != nil {
-					require.Fail(t, "panic", "%v", r)
-				}
-			}()
-			testRandom(t, seed)
-		})
-		_ = ok
+	for seed := range uint64(300) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { testRandom(t, seed) })
 	}
 }
 
-var randomCount = 300
+func FuzzRandomModels(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(1000 + seed)
+	}
+	f.Fuzz(testRandom)
+}
