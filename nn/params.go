@@ -34,7 +34,9 @@ func Params(model any) []*graph.Variable {
 	if v.IsNil() {
 		graph.Fail("params", "the model is a nil %T", model)
 	}
-	w.visit("", v, place{})
+	if err := w.visit("", v, place{}); err != nil {
+		graph.Fail("params", "%w", err)
+	}
 	return w.params
 }
 
@@ -76,39 +78,40 @@ const maxDepth = 256
 
 var variableType = reflect.TypeFor[*graph.Variable]()
 
-func (w *walker) visit(path string, v reflect.Value, at place) {
+func (w *walker) visit(path string, v reflect.Value, at place) error {
 	if at.depth++; at.depth > maxDepth {
-		graph.Fail("params", "the model nests more than %d deep: does it contain itself?", maxDepth)
+		return fmt.Errorf("the model nests more than %d deep: does it contain itself?", maxDepth)
 	}
 	switch v.Kind() {
 	case reflect.Interface:
 		if !v.IsNil() {
-			w.visit(path, v.Elem(), at)
+			return w.visit(path, v.Elem(), at)
 		}
 	case reflect.Pointer:
 		switch {
 		case v.IsNil():
 		case v.Type() == variableType && !v.CanInterface():
-			graph.Fail("params", "field %s is not exported, and its parameters cannot be found: export it, or leave it out with the tag `nn:\"-\"`", cmp.Or(at.hidden, path))
+			return fmt.Errorf("field %s is not exported, and its parameters cannot be found: export it, or leave it out with the tag `nn:\"-\"`", cmp.Or(at.hidden, path))
 		case v.Type() == variableType:
 			w.add(path, v.Interface().(*graph.Variable))
 		case w.first(v, 0):
-			w.visit(path, v.Elem(), at)
+			return w.visit(path, v.Elem(), at)
 		}
-	case reflect.Slice:
-		if v.Len() > 0 && !w.first(v, v.Len()) {
-			return
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Len() > 0 && !w.first(v, v.Len()) {
+			return nil
 		}
-		fallthrough
-	case reflect.Array:
 		for i := range v.Len() {
-			w.visit(join(path, strconv.Itoa(i)), v.Index(i), at)
+			if err := w.visit(join(path, strconv.Itoa(i)), v.Index(i), at); err != nil {
+				return err
+			}
 		}
 	case reflect.Map:
-		w.entries(path, v, at)
+		return w.entries(path, v, at)
 	case reflect.Struct:
-		w.fields(path, v, at)
+		return w.fields(path, v, at)
 	}
+	return nil
 }
 
 // first reports whether v is seen for the first time.
@@ -121,18 +124,21 @@ func (w *walker) first(v reflect.Value, n int) bool {
 	return true
 }
 
-func (w *walker) entries(path string, v reflect.Value, at place) {
+func (w *walker) entries(path string, v reflect.Value, at place) error {
 	if v.Type().Key().Kind() != reflect.String || v.Len() == 0 || !w.first(v, 0) {
-		return
+		return nil
 	}
 	keys := v.MapKeys()
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 	for _, k := range keys {
-		w.visit(join(path, k.String()), v.MapIndex(k), at)
+		if err := w.visit(join(path, k.String()), v.MapIndex(k), at); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func (w *walker) fields(path string, v reflect.Value, at place) {
+func (w *walker) fields(path string, v reflect.Value, at place) error {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, in := f.Tag.Get("nn"), at
@@ -144,16 +150,20 @@ func (w *walker) fields(path string, v reflect.Value, at place) {
 			}
 			in.hidden = v.Type().Name() + "." + f.Name
 		}
+		sub := path
 		switch {
 		case name == "-":
+			continue
 		case name != "":
-			w.visit(join(path, name), v.Field(i), in)
-		case f.Anonymous:
-			w.visit(path, v.Field(i), in)
-		default:
-			w.visit(join(path, snake(f.Name)), v.Field(i), in)
+			sub = join(path, name)
+		case !f.Anonymous:
+			sub = join(path, snake(f.Name))
+		}
+		if err := w.visit(sub, v.Field(i), in); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 func (w *walker) add(path string, p *graph.Variable) {
