@@ -58,9 +58,9 @@ random too.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.feeds, "feed", nil, "an input: NAME=FILE.npy, or FILE.npz")
-	f.StringArrayVar(&o.vars, "var", nil, "a variable: NAME=FILE.npy, or FILE.npz")
-	f.StringArrayVar(&o.devices, "device", nil, "check this device only; may be given several times")
+	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, or FILE.npz")
+	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, or FILE.npz")
+	f.StringArrayVar(&o.devices, "device", nil, "check this `DEVICE` only; may be given several times")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
 	f.Float64Var(&o.tol, "tol", tolF32, "largest relative error of f32 values")
 	f.BoolVar(&o.gradients, "grad", true, "compare gradients with finite differences")

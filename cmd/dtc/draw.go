@@ -50,10 +50,10 @@ Graphviz's dot, which must be installed, and writes the picture.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.after, "after", "", "draw the program after this pass")
-	f.StringVar(&o.before, "before", "", "draw the program before this pass")
-	f.StringVar(&o.device, "device", defaultDevice(), "compile for this device")
-	f.StringVar(&svg, "svg", "", "write a picture to this file")
+	f.StringVar(&o.after, "after", "", "draw the program after this `PASS`")
+	f.StringVar(&o.before, "before", "", "draw the program before this `PASS`")
+	f.StringVar(&o.device, "device", defaultDevice(), "compile for this `DEVICE`")
+	f.StringVar(&svg, "svg", "", "write a picture to this `FILE`")
 	dimFlag(cmd, &o.dims)
 	complete(cmd, "after", stageNames)
 	complete(cmd, "before", passNames)

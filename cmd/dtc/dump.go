@@ -52,12 +52,12 @@ reuse and the lower bound, then when every temporary lives.`,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.dump(args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.after, "after", "", "print the program after this pass")
-	f.StringVar(&o.before, "before", "", "print the program before this pass")
+	f.StringVar(&o.after, "after", "", "print the program after this `PASS`")
+	f.StringVar(&o.before, "before", "", "print the program before this `PASS`")
 	f.BoolVar(&o.all, "all", false, "print the program as read and after every pass")
-	f.StringVar(&o.format, "format", "text", "text, dot, json, kernel or source")
+	f.StringVar(&o.format, "format", "text", "the `FORMAT`: text, dot, json, kernel or source")
 	f.BoolVar(&o.memory, "memory", false, "print the memory plan")
-	f.StringVar(&o.device, "device", defaultDevice(), "compile for this device")
+	f.StringVar(&o.device, "device", defaultDevice(), "compile for this `DEVICE`")
 	dimFlag(cmd, &o.dims)
 	complete(cmd, "after", stageNames)
 	complete(cmd, "before", passNames)

@@ -42,7 +42,7 @@ per byte.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&device, "device", defaultDevice(), "compile for this device")
+	cmd.Flags().StringVar(&device, "device", defaultDevice(), "compile for this `DEVICE`")
 	dimFlag(cmd, &dims)
 	complete(cmd, "device", deviceKinds)
 	return cmd

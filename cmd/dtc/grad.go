@@ -30,7 +30,7 @@ variables, outputs, or nodes as they are printed (%12). The gradient with
 respect to w is the output w.grad, or w.grad.grad if there is one already.`,
 		Example: `  dtc grad f.dt --of loss --wrt w,b >g.dt
   dtc grad f.dt --of loss --wrt x | dtc run - --feed x=x.npy
-  dtc grad mnist:train --of loss --wrt fc1.weight | dtc check -`,
+  dtc grad mnist --of loss --wrt image --dim batch=2 | dtc check -`,
 		Args:              one,
 		ValidArgsFunction: completePrograms,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -55,8 +55,8 @@ respect to w is the output w.grad, or w.grad.grad if there is one already.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&of, "of", "", "the output to differentiate")
-	f.StringSliceVar(&wrt, "wrt", nil, "what to differentiate with respect to")
+	f.StringVar(&of, "of", "", "the `OUTPUT` to differentiate")
+	f.StringSliceVar(&wrt, "wrt", nil, "what to differentiate with respect to: `NAME,...`")
 	dimFlag(cmd, &dims)
 	return cmd
 }

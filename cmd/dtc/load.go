@@ -38,7 +38,7 @@ type program struct {
 
 // dimFlag adds the flag --dim.
 func dimFlag(cmd *cobra.Command, dims *[]string) {
-	cmd.Flags().StringArrayVar(dims, "dim", nil, "bind a named dimension of an example: batch=4")
+	cmd.Flags().StringArrayVar(dims, "dim", nil, "bind a named dimension of an example: `NAME=SIZE`")
 }
 
 // parseDims reads the values of --dim.
@@ -155,7 +155,7 @@ func loadExample(name string, bind map[string]int) (*program, error) {
 		}
 	}
 	sizes := map[string]int{}
-	if len(names) > len(bind) || len(bind) == 0 {
+	if len(names) > len(bind) {
 		sizes = sizesOf(g, e.Feeds(0))
 	}
 	if len(bind) == 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 
@@ -61,12 +60,10 @@ func run(args []string, in io.Reader, out, log io.Writer) (code int) {
 			code = exitFailed
 		}
 	}()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	a := &app{in: in, out: &outWriter{w: out}, log: log}
 	root := a.root()
 	root.SetArgs(args)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(context.Background())
 	if err == nil && a.out.err != nil {
 		err = fmt.Errorf("write the output: %w", a.out.err)
 	}
@@ -110,7 +107,7 @@ is 0 if all went well, 1 if something failed, 2 if the command line is wrong.`,
 	root.SetOut(a.out)
 	root.SetErr(a.log)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return misuse{err} })
-	root.PersistentFlags().StringVarP(&a.debug, "debug", "d", "", "change the compilation as DTC does: check, time, nan, PASS/dump, PASS/off, ... (\"dtc passes\" lists them)")
+	root.PersistentFlags().StringVarP(&a.debug, "debug", "d", "", "change the compilation by `SETTINGS`, as DTC does: check, time, nan, PASS/dump, PASS/off, ... (\"dtc passes\" lists them)")
 	root.AddCommand(
 		a.dumpCommand(), a.drawCommand(), a.explainCommand(), a.runCommand(), a.gradCommand(), a.checkCommand(), a.benchCommand(),
 		a.opsCommand(), a.passesCommand(),

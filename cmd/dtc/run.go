@@ -47,11 +47,11 @@ that made a NaN, with its source line.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.feeds, "feed", nil, "an input: NAME=FILE.npy, or FILE.npz")
-	f.StringArrayVar(&o.vars, "var", nil, "a variable: NAME=FILE.npy, or FILE.npz")
-	f.StringVar(&o.out, "out", "", "write the outputs to this npz file")
-	f.StringVar(&o.varsOut, "vars-out", "", "write the variables after the step to this npz file")
-	f.StringVar(&o.device, "device", defaultDevice(), "run on this device")
+	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, or FILE.npz")
+	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, or FILE.npz")
+	f.StringVar(&o.out, "out", "", "write the outputs to this npz `FILE`")
+	f.StringVar(&o.varsOut, "vars-out", "", "write the variables after the step to this npz `FILE`")
+	f.StringVar(&o.device, "device", defaultDevice(), "run on this `DEVICE`")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of an example's inputs and variables")
 	f.BoolVar(&o.findNaN, "find-nan", false, "name the operation and source line that made the first NaN")
 	dimFlag(cmd, &o.dims)
