@@ -36,20 +36,20 @@ func (p *kernelParser) data() {
 		if word == "if" {
 			e.Kind = If
 			p.Expect(",", "after the predicate")
-			e.Args = append(e.Args, p.values2()...)
+			e.Args = append(e.Args, p.operands()...)
 		}
 	case "index":
 		e = &Expr{Kind: FromIndex, Args: []*Expr{p.index()}}
 	case "cast":
-		e = &Expr{Kind: Cast, Args: p.values2()}
+		e = &Expr{Kind: Cast, Args: p.operands()}
 	case "select":
-		e = &Expr{Kind: Select, Args: p.values2()}
+		e = &Expr{Kind: Select, Args: p.operands()}
 	default:
 		op, ok := ParseOp(word)
 		if !ok {
 			p.FailAt(at, "unknown operation %q%s", word, didYouMean(word, dataNames()))
 		}
-		e = &Expr{Kind: Call, Op: op, Args: p.values2()}
+		e = &Expr{Kind: Call, Op: op, Args: p.operands()}
 	}
 	p.Expect(":", "before the type")
 	typeAt := p.Tok.Off
@@ -57,7 +57,11 @@ func (p *kernelParser) data() {
 	if e.Kind == Load && e.DType != p.k.Params[e.Param].DType {
 		p.FailAt(typeAt, "load of type %v from parameter p%d of type %v", e.DType, e.Param, p.k.Params[e.Param].DType)
 	}
-	p.values[name] = p.make(off, e)
+	v := p.make(off, e)
+	p.values[name] = v
+	if _, ok := p.lines[v]; !ok {
+		p.lines[v] = off
+	}
 }
 
 // make checks an expression as it was written and returns its normal form.
@@ -160,8 +164,8 @@ func (p *kernelParser) value() *Expr {
 	return e
 }
 
-// values2 reads values with commas between them.
-func (p *kernelParser) values2() []*Expr {
+// operands reads values with commas between them.
+func (p *kernelParser) operands() []*Expr {
 	vs := []*Expr{p.value()}
 	for p.Got(",") {
 		vs = append(vs, p.value())

@@ -39,6 +39,8 @@ type kernelParser struct {
 	axes   map[string]*Axis
 	values map[string]*Expr
 	depth  map[*Expr]int
+	lines  map[*Expr]int // where data stand
+	stores []int         // where stores stand
 	nested int
 	roles  []role // of the schedule
 }
@@ -53,6 +55,7 @@ type role struct {
 func parseKernel(s *lex.Scanner) *Kernel {
 	p := &kernelParser{
 		Scanner: s, k: &Kernel{}, b: NewBuilder(), axes: map[string]*Axis{}, values: map[string]*Expr{}, depth: map[*Expr]int{},
+		lines: map[*Expr]int{},
 	}
 	off := p.Tok.Off
 	p.Expect("kernel", "at the beginning")
@@ -79,7 +82,12 @@ func parseKernel(s *lex.Scanner) *Kernel {
 	}
 	p.schedule(off)
 	p.k.Axes = p.b.Axes()
-	if err := p.k.Verify(); err != nil {
+	if err := p.k.check(); err != nil {
+		if at, ok := p.lines[err.e]; ok {
+			off = at
+		} else if err.store >= 0 {
+			off = p.stores[err.store]
+		}
 		p.FailAt(off, "%v", err)
 	}
 	return p.k
@@ -248,6 +256,7 @@ func (p *kernelParser) axisList(end string) []*Axis {
 }
 
 func (p *kernelParser) store() {
+	p.stores = append(p.stores, p.Tok.Off)
 	p.Next()
 	s := Store{Param: p.param()}
 	p.Expect("[", "before the index")

@@ -20,68 +20,90 @@ import (
 //     enough points to try them all;
 //   - the schedule fits; see [Kernel.CheckSchedule].
 func (k *Kernel) Verify() error {
-	e, err := k.check()
-	if err == nil {
-		return nil
+	if err := k.check(); err != nil {
+		return fmt.Errorf("%w\nnear\n%s", err, err.around())
 	}
-	return fmt.Errorf("kernel %s: %w\nnear\n%s", k.Name, err, k.around(e))
+	return nil
 }
+
+// A kernelError is a mistake in one kernel.
+type kernelError struct {
+	k     *Kernel
+	e     *Expr // at fault; nil if none is
+	store int   // at fault; -1 if none is
+	err   error
+}
+
+func (e *kernelError) Error() string {
+	if e.store >= 0 {
+		return fmt.Sprintf("kernel %s: store %d: %v", e.k.Name, e.store, e.err)
+	}
+	return fmt.Sprintf("kernel %s: %v", e.k.Name, e.err)
+}
+
+func (e *kernelError) Unwrap() error { return e.err }
 
 // nearLines is how many lines an error shows before and after the place.
 const nearLines = 5
 
-// around returns the lines of the text around e, or its beginning.
-func (k *Kernel) around(e *Expr) string {
-	p := &printer{names: axisNames(k.Axes), num: map[*Expr]int{}}
-	p.kernel(k)
+// around returns the lines of the text around the mistake.
+func (e *kernelError) around() string {
+	p := &printer{names: axisNames(e.k.Axes), num: map[*Expr]int{}}
+	p.kernel(e.k)
 	at := 0
 	lines := strings.SplitAfter(p.b.String(), "\n")
-	if n, ok := p.num[e]; ok {
-		at = max(0, slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, fmt.Sprintf("  %%%d = ", n)) }))
+	if n, ok := p.num[e.e]; ok {
+		at = slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, fmt.Sprintf("  %%%d = ", n)) })
+	} else if e.store >= 0 {
+		at = slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  store ") }) + e.store
 	}
 	return strings.Join(lines[max(0, at-nearLines):min(len(lines), at+nearLines+1)], "")
 }
 
-// check returns the mistake and the expression that has it, if one has.
-func (k *Kernel) check() (*Expr, error) {
+// check returns the first mistake, or nil.
+func (k *Kernel) check() *kernelError {
+	whole := func(err error) *kernelError { return &kernelError{k, nil, -1, err} }
 	if err := k.checkParams(); err != nil {
-		return nil, err
+		return whole(err)
 	}
 	if err := k.checkAxes(); err != nil {
-		return nil, err
+		return whole(err)
 	}
 	for i, s := range k.Stores {
 		if s.Index == nil || s.Value == nil {
-			return nil, fmt.Errorf("store %d has no index or no value", i)
+			return whole(fmt.Errorf("store %d has no index or no value", i))
 		}
 	}
 	roots := k.Roots()
 	if c := k.Sched.Contract; c != nil {
 		for _, e := range []*Expr{c.Fold, c.A, c.B} {
 			if e == nil {
-				return nil, errors.New("a contraction without a fold or an operand")
+				return whole(errors.New("a contraction without a fold or an operand"))
 			}
 			roots = append(roots, e)
 		}
 	}
 	if e, err := k.checkExprs(roots); err != nil {
-		return e, err
+		return &kernelError{k, e, -1, err}
 	}
 	g := bounds{k: k, seen: map[guardedExpr]bool{}}
 	for i, s := range k.Stores {
 		if err := k.checkStore(s); err != nil {
-			return s.Value, fmt.Errorf("store %d: %w", i, err)
+			return &kernelError{k, nil, i, err}
 		}
 		for _, e := range []*Expr{s.Index, s.Value} {
 			if bad, err := g.check(e, false); err != nil {
-				return bad, fmt.Errorf("store %d: %w", i, err)
+				return &kernelError{k, bad, i, err}
 			}
 		}
 	}
 	if err := k.checkWritten(); err != nil {
-		return nil, err
+		return whole(err)
 	}
-	return nil, k.CheckSchedule(k.Sched)
+	if err := k.CheckSchedule(k.Sched); err != nil {
+		return whole(fmt.Errorf("schedule: %w", err))
+	}
+	return nil
 }
 
 func (k *Kernel) checkParams() error {

@@ -39,7 +39,7 @@ func (pr *Program) around(err error) string {
 	at := 0
 	var kernel *kernelError
 	if errors.As(err, &kernel) {
-		return kernel.k.around(kernel.e)
+		return kernel.around()
 	}
 	lines := strings.SplitAfter(pr.String(), "\n")
 	var launch *launchError
@@ -70,17 +70,6 @@ func (e *launchError) Error() string {
 
 func (e *launchError) Unwrap() error { return e.err }
 
-// A kernelError is a mistake in one kernel.
-type kernelError struct {
-	k   *Kernel
-	e   *Expr
-	err error
-}
-
-func (e *kernelError) Error() string { return "kernel " + e.k.Name + ": " + e.err.Error() }
-
-func (e *kernelError) Unwrap() error { return e.err }
-
 func (pr *Program) check() error {
 	if err := pr.checkBuffers(); err != nil {
 		return err
@@ -91,8 +80,8 @@ func (pr *Program) check() error {
 			return fmt.Errorf("two kernels are called %q", k.Name)
 		}
 		names[k.Name] = true
-		if e, err := k.check(); err != nil {
-			return &kernelError{k, e, err}
+		if err := k.check(); err != nil {
+			return err
 		}
 	}
 	m := newMemory(pr)

@@ -57,7 +57,7 @@ func (s *Scanner) Int(what string, lo, hi int64) int64 {
 		if err != nil && err.(*strconv.NumError).Err == strconv.ErrSyntax {
 			s.FailAt(at, "expected %s, found %v", what, s.Tok)
 		}
-		s.FailAt(at, "%s is %s, not from %d to %d", what, Token{Kind: Ident, Text: text}, lo, hi)
+		s.FailAt(at, "%s is %s, not from %d to %d", what, cut(text), lo, hi)
 	}
 	s.Next()
 	return v
@@ -78,7 +78,7 @@ func (s *Scanner) Float(what string, bits int) float64 {
 		text := s.Want(Number, "the bits of a NaN")
 		v, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, 64)
 		if f := math.Float64frombits(v); err != nil || !strings.HasPrefix(text, "0x") || f == f {
-			s.FailAt(at, "%s are not the bits of a NaN", Token{Kind: Ident, Text: text})
+			s.FailAt(at, "%s are not the bits of a NaN", cut(text))
 		}
 		s.Expect(")", "after the bits of a NaN")
 		return math.Float64frombits(v)

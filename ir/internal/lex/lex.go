@@ -45,12 +45,17 @@ func (t Token) Is(s string) bool { return (t.Kind == Punct || t.Kind == Ident) &
 // maxFound bounds what an error shows of an unexpected token.
 const maxFound = 30
 
+// cut shortens text for an error.
+func cut(s string) string {
+	if len(s) > maxFound {
+		return strings.ToValidUTF8(s[:maxFound], "") + "..."
+	}
+	return s
+}
+
 // String describes the token in an error.
 func (t Token) String() string {
-	s := t.Text
-	if len(s) > maxFound {
-		s = strings.ToValidUTF8(s[:maxFound], "") + "..."
-	}
+	s := cut(t.Text)
 	switch t.Kind {
 	case EOF:
 		return "the end of the text"
@@ -204,7 +209,7 @@ func (s *Scanner) quoted() {
 	}
 	v, err := strconv.Unquote(q)
 	if err != nil {
-		s.Fail("string %s is malformed", Token{Kind: Ident, Text: q})
+		s.Fail("string %s is malformed", cut(q))
 	}
 	s.Tok = Token{String, v, s.off}
 	s.off += len(q)
