@@ -21,7 +21,7 @@ type term struct {
 	node *node // nil for an axis
 }
 
-// maxTable bounds the values in the table of a fold.
+// maxTable bounds the values in the tables of a kernel.
 const maxTable = 1 << 22
 
 // code is a kernel prepared for evaluation.
@@ -46,6 +46,7 @@ type coder struct {
 	code
 	number map[*kernel.Axis]int
 	nodes  map[*kernel.Expr]*node
+	tabled int // values in all tables
 }
 
 func newCode(k *kernel.Kernel) *code {
@@ -84,9 +85,10 @@ func (c *coder) node(e *kernel.Expr, points kernel.AxisSet) *node {
 	switch {
 	case n.slot >= 0 || n.table >= 0:
 	case e.Kind == kernel.Int || e.Kind == kernel.Var || e.Kind == kernel.True || e.Kind == kernel.False || e.Kind == kernel.Const:
-	case e.Kind == kernel.Fold && n.size <= maxTable:
+	case e.Kind == kernel.Fold && c.tabled+n.size <= maxTable:
 		n.table = c.tables
 		c.tables++
+		c.tabled += n.size
 	default:
 		n.slot = c.slots
 		c.slots++

@@ -98,8 +98,8 @@ func TestMemoryLimit(t *testing.T) {
 	p.Launches = []kernel.Launch{launch(k, 0, 1), launch(k, 1, 2)}
 	_, err = run(t, dev, p, floatBytes(1, 2, 3, 4))
 	require.ErrorIs(t, err, device.ErrOutOfMemory)
-	require.ErrorContains(t, err, "program test: arena: device interp: 990 bytes asked for, 32 of 1000 in use")
-	p.ArenaSize = 960
+	require.ErrorContains(t, err, "program test: arena of 990 bytes, staging of 16: device interp: 1006 bytes asked for, 32 of 1000 in use")
+	p.ArenaSize = 944
 	_, err = run(t, interp.New(interp.WithMemoryLimit(1000)), p, floatBytes(1, 2, 3, 4))
 	require.NoError(t, err)
 }

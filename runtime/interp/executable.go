@@ -16,6 +16,7 @@ type executable struct {
 	codes  []*code  // per launch
 	dead   [][]span // per launch; nil without poison
 	first  int      // launch that writes a variable first
+	staged int64    // bytes that the largest launch writes
 	in     []int    // buffer numbers
 	out    []int
 	closed atomic.Bool
@@ -45,6 +46,13 @@ func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 			codes[k] = newCode(k)
 		}
 		e.codes = append(e.codes, codes[k])
+		written := int64(0)
+		for _, q := range k.Params {
+			if q.Out {
+				written += bytesOf(q)
+			}
+		}
+		e.staged = max(e.staged, written)
 	}
 	if d.poison {
 		e.dead = dead(p)
@@ -75,7 +83,7 @@ func (e *executable) Trace(ctx context.Context, in, out []device.Buffer, visit f
 	if err != nil {
 		return fmt.Errorf("program %s: %w", e.prog.Name, err)
 	}
-	defer e.dev.free(e.prog.ArenaSize)
+	defer e.dev.free(e.prog.ArenaSize + e.staged)
 	for i := range e.prog.Launches {
 		if err := e.launch(ctx, i, mem); err != nil {
 			return err
@@ -91,11 +99,12 @@ func (e *executable) Trace(ctx context.Context, in, out []device.Buffer, visit f
 
 // memory is that of one run.
 type memory struct {
-	arena []byte
-	of    [][]byte // per buffer of the program
+	arena  []byte
+	of     [][]byte // per buffer of the program
+	staged []byte   // what a launch writes, until all of it is computed
 }
 
-// bind finds the memory of all buffers and reserves an arena.
+// bind finds the memory of all buffers and takes that of the run.
 func (e *executable) bind(in, out []device.Buffer) (*memory, error) {
 	if len(in) != len(e.in) || len(out) != len(e.out) {
 		return nil, fmt.Errorf("%d buffers in and %d out, want %d and %d", len(in), len(out), len(e.in), len(e.out))
@@ -119,10 +128,10 @@ func (e *executable) bind(in, out []device.Buffer) (*memory, error) {
 			}
 		}
 	}
-	if err := e.dev.reserve(e.prog.ArenaSize); err != nil {
-		return nil, fmt.Errorf("arena: %w", err)
+	if err := e.dev.reserve(e.prog.ArenaSize + e.staged); err != nil {
+		return nil, fmt.Errorf("arena of %d bytes, staging of %d: %w", e.prog.ArenaSize, e.staged, err)
 	}
-	m.arena = aligned(e.prog.ArenaSize)
+	m.arena, m.staged = aligned(e.prog.ArenaSize), aligned(e.staged)
 	for n := range e.prog.Buffers {
 		switch b := &e.prog.Buffers[n]; b.Kind {
 		case kernel.TempBuffer:

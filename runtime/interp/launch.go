@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/device"
 )
 
@@ -28,7 +27,14 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	for j, a := range l.Args {
 		params[j] = mem.of[a]
 	}
-	values, err := newMachine(e.codes[i], params, stop).run()
+	staged := make([][]byte, len(params))
+	rest := mem.staged
+	for j, q := range l.Kernel.Params {
+		if q.Out {
+			staged[j], rest = rest[:bytesOf(q)], rest[bytesOf(q):]
+		}
+	}
+	err := newMachine(e.codes[i], params, stop).run(staged)
 	var bad *badIndex
 	switch {
 	case errors.As(err, &bad):
@@ -38,8 +44,8 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	case err != nil:
 		return fmt.Errorf("program %s: kernel %s (launch %d, %s): %w", e.prog.Name, l.Kernel.Name, i, l.Label, err)
 	}
-	for _, v := range values {
-		put(params[v.param], v.index, v.value)
+	for j := range staged {
+		copy(params[j], staged[j])
 	}
 	return nil
 }
@@ -49,29 +55,20 @@ func (e *executable) failedCheck(i int, bad *badIndex) error {
 	return &device.CheckError{Pos: pos, Value: bad.value, Limit: bad.limit, VariablesWritten: i > e.first}
 }
 
-// An element is a value on its way to memory.
-type element struct {
-	param int
-	index int64
-	value kernel.Scalar
-}
-
-// recovered sets err to that of a failure.
-func recovered(err *error) {
-	switch r := recover().(type) {
-	case nil:
-	case failure:
-		*err = r.err
-	default:
-		panic(r)
-	}
-}
-
-// run computes the elements that the kernel stores.
-func (m *machine) run() (out []element, err error) {
-	defer recovered(&err)
+// run computes what the kernel stores and puts it into staged, the memory of the
+// written parameters.
+func (m *machine) run(staged [][]byte) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failure:
+			err = r.err
+		default:
+			panic(r)
+		}
+	}()
 	for _, s := range m.code.stores {
-		m.loop(s.axes, func() { out = append(out, element{s.param, m.place(s.param, s.index), m.data(s.value)}) })
+		m.loop(s.axes, func() { put(staged[s.param], m.place(s.param, s.index), m.data(s.value)) })
 	}
-	return out, nil
+	return nil
 }

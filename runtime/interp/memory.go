@@ -8,6 +8,8 @@ import (
 	"dumbtorch/ir/types"
 )
 
+func bytesOf(p kernel.Param) int64 { return int64(p.Len) * int64(p.DType.Size()) }
+
 // load returns element i of the memory of elements of type d.
 func load(mem []byte, d types.DType, i int64) kernel.Scalar {
 	b := mem[i*int64(d.Size()):]
