@@ -67,7 +67,7 @@ func (a *app) bench(ctx context.Context, arg string, o benchOptions) error {
 	case o.threads > 0:
 		o.device = fmt.Sprintf("cpu:%d", o.threads)
 	}
-	p, err := a.load(arg, o.dims)
+	p, err := a.loadGraph(arg, o.dims)
 	if err != nil {
 		return err
 	}

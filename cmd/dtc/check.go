@@ -86,7 +86,7 @@ func (a *app) check(ctx context.Context, arg string, o checkOptions) error {
 	if !(o.tol >= 0) {
 		return misusef("flag --tol: %v is negative or no number", o.tol)
 	}
-	p, err := a.load(arg, o.dims)
+	p, err := a.loadGraph(arg, o.dims)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func elements(g *ir.Graph) int {
 
 // Whatever is read as a program gives an error or a result.
 func FuzzRead(f *testing.F) {
-	commands := []string{"dump", "draw", "explain", "check", "run"}
+	commands := []string{"dump", "draw", "explain", "check", "run", "dump --memory", "dump --format source --device interp"}
 	seeds, err := filepath.Glob("../../ir/testdata/*.dt")
 	require.NoError(f, err)
 	require.NotEmpty(f, seeds)
@@ -155,12 +155,18 @@ func FuzzRead(f *testing.F) {
 	f.Add(`graph g version=1 { %0 = input {name="x"} : f32[2] %1 = exp %0 : f32[2] output "y" = %1 }`, uint8(3))
 	f.Add("graph g version=1 {\n}", uint8(1))
 	f.Add("", uint8(4))
+	var kernels bytes.Buffer
+	const two = `graph g version=1 { %0 = input {name="x"} : f32[6] %1 = exp %0 : f32[6] %2 = sum %1 {axes=[0]} : f32[] output "y" = %2 }`
+	require.Equal(f, exitFine, run([]string{"dump", "-", "--format", "kernel", "-d", "fuse/off"}, strings.NewReader(two), &kernels, os.Stderr))
+	for c := range commands {
+		f.Add(kernels.String(), uint8(c))
+	}
 	f.Fuzz(func(t *testing.T, text string, command uint8) {
 		if g, err := ir.Parse(text); err == nil && elements(g) > 1<<14 {
 			return // correct and slow
 		}
 		var out, log bytes.Buffer
-		code := run([]string{commands[int(command)%len(commands)], "-"}, strings.NewReader(text), &out, &log)
+		code := run(append(strings.Fields(commands[int(command)%len(commands)]), "-"), strings.NewReader(text), &out, &log)
 		require.Contains(t, []int{exitFine, exitFailed, exitMisuse}, code)
 		require.NotContains(t, log.String(), "internal error")
 	})

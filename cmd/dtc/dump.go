@@ -31,7 +31,8 @@ func (a *app) dumpCommand() *cobra.Command {
 		Short: "Print a program before or after any pass",
 		Long: `dump prints a program as a pass of the compiler leaves it; without --after and
 --before, after ` + lastGraphPass + `, the last pass over the graph. The name "` + asRead + `" stands for the
-program as it was read. The passes from lower on work on kernels.
+program as it was read. The passes from lower on work on kernels. A file may also
+hold kernels, as --format kernel prints them; they are shown as they are.
 
 Formats:
   text    the text form, which reads back
@@ -113,6 +114,12 @@ func (a *app) dump(arg string, o dumpOptions) error {
 	defer dev.Close()
 	c.Target = dev.Target()
 	list, done, failed := compileStages(p, c)
+	if p.kernels != nil {
+		if o.after != "" && o.after != asRead || o.before != "" {
+			return misusef("%s holds kernels, to which no pass is applied: --after and --before do not go with it", arg)
+		}
+		o.after = asRead
+	}
 	if (o.memory || o.format == "source") && failed != nil {
 		return failed
 	}

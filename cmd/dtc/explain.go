@@ -30,7 +30,7 @@ per byte.`,
 		Args:              one,
 		ValidArgsFunction: completePrograms,
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := a.load(args[0], dims)
+			p, err := a.loadGraph(args[0], dims)
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,7 @@ respect to w is the output w.grad, or w.grad.grad if there is one already.`,
 			case len(wrt) == 0:
 				return misusef("--wrt is missing: what to differentiate with respect to")
 			}
-			p, err := a.load(args[0], dims)
+			p, err := a.loadGraph(args[0], dims)
 			if err != nil {
 				return err
 			}

@@ -74,9 +74,11 @@ type paramJSON struct {
 }
 
 type launchJSON struct {
-	Kernel string `json:"kernel"`
-	Args   []int  `json:"args"`
-	Label  string `json:"label,omitempty"`
+	Kernel   string `json:"kernel"`
+	Args     []int  `json:"args"`
+	Label    string `json:"label,omitempty"`
+	Nodes    int    `json:"nodes"`
+	Clusters []int  `json:"clusters,omitempty"`
 }
 
 type updateJSON struct {
@@ -213,7 +215,7 @@ func programToJSON(p *kernel.Program, after string) programJSON {
 			}
 			j.Kernels = append(j.Kernels, kj)
 		}
-		j.Launches = append(j.Launches, launchJSON{l.Kernel.Name, notNil(l.Args), l.Label})
+		j.Launches = append(j.Launches, launchJSON{l.Kernel.Name, notNil(l.Args), l.Label, l.Nodes, l.Clusters})
 	}
 	for _, u := range p.Updates {
 		j.Updates = append(j.Updates, updateJSON{u.Variable, u.Value})

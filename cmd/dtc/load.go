@@ -17,6 +17,7 @@ import (
 	"dumbtorch/examples/models"
 	"dumbtorch/graph"
 	"dumbtorch/ir"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/tensor"
 )
 
@@ -26,8 +27,9 @@ const maxText = 1 << 30
 
 // A program is what a command works on.
 type program struct {
-	name  string // as it was given
-	graph *ir.Graph
+	name    string // as it was given
+	graph   *ir.Graph
+	kernels *kernel.Program // instead of the graph, of a file in the text form of ir/kernel
 	// model is the graph of an example, which knows the first values of
 	// variables; nil for a file.
 	model *graph.Graph
@@ -58,7 +60,16 @@ func parseDims(list []string) (map[string]int, error) {
 	return dims, nil
 }
 
-// load reads the program that arg names.
+// loadGraph reads the program that arg names, which must be a graph.
+func (a *app) loadGraph(arg string, dims []string) (*program, error) {
+	p, err := a.load(arg, dims)
+	if err == nil && p.graph == nil {
+		err = fmt.Errorf("%s holds kernels, in the text form of ir/kernel; only dump and draw read them, this command wants a graph", arg)
+	}
+	return p, err
+}
+
+// load reads the program that arg names, a graph or kernels.
 func (a *app) load(arg string, dims []string) (*program, error) {
 	bind, err := parseDims(dims)
 	if err != nil {
@@ -78,8 +89,12 @@ func (a *app) load(arg string, dims []string) (*program, error) {
 	if len(bind) > 0 {
 		return nil, misusef("flag --dim: %s is a file, whose sizes are fixed; named dimensions are those of examples", name)
 	}
-	if word, _, _ := strings.Cut(strings.TrimSpace(text), " "); word == "program" || word == "kernel" {
-		return nil, fmt.Errorf("%s: is a %s in the text form of ir/kernel, not a graph: commands read graphs", name, word)
+	if firstWord(text) == "program" {
+		k, err := kernel.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%w", name, err)
+		}
+		return &program{name: arg, kernels: k}, nil
 	}
 	g, err := ir.Parse(text)
 	if err != nil {
@@ -87,6 +102,17 @@ func (a *app) load(arg string, dims []string) (*program, error) {
 	}
 	place(g, text, strings.Trim(filepath.Base(name), "<>"))
 	return &program{name: arg, graph: g}, nil
+}
+
+// firstWord returns the word with which a text begins, after comments.
+func firstWord(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			word, _, _ := strings.Cut(line, " ")
+			return word
+		}
+	}
+	return ""
 }
 
 // place gives nodes without a source line the line of the text that they stand

@@ -60,7 +60,7 @@ that made a NaN, with its source line.`,
 }
 
 func (a *app) run(ctx context.Context, arg string, o runOptions) error {
-	p, err := a.load(arg, o.dims)
+	p, err := a.loadGraph(arg, o.dims)
 	if err != nil {
 		return err
 	}

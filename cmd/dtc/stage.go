@@ -26,8 +26,12 @@ func (s stage) graph() (*ir.Graph, error) { return ir.Parse(s.text) }
 func (s stage) kernels() (*kernel.Program, error) { return kernel.Parse(s.text) }
 
 // compileStages compiles and keeps the program after every pass. When a pass
-// fails, the stages before it are returned with the error.
+// fails, the stages before it are returned with the error. Kernels stay as they
+// are.
 func compileStages(p *program, c passes.Config) ([]stage, *passes.Compiled, error) {
+	if k := p.kernels; k != nil {
+		return []stage{{asRead, k.String()}}, &passes.Compiled{Program: k, Memory: passes.Memory(k)}, nil
+	}
 	list := []stage{{asRead, p.graph.String()}}
 	dump, after := c.Dump, c.DumpAfter
 	c.DumpAfter = nil
