@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"dumbtorch/ir"
@@ -38,6 +39,9 @@ type Variable struct {
 	typ    types.Type
 	init   Initializer
 	frozen atomic.Bool
+
+	mu         sync.Mutex
+	companions map[any]*Variable
 }
 
 // NewVariable returns a trainable variable. Without an initializer its first
@@ -65,6 +69,24 @@ func (v *Variable) Unfreeze() { v.frozen.Store(false) }
 
 // Trainable reports whether optimizers change the variable.
 func (v *Variable) Trainable() bool { return !v.frozen.Load() }
+
+// Companion returns the variable that belongs to v under a key, such as what an
+// optimizer keeps for a parameter. It is made by create at the first call; every
+// later one, also when a graph is built again, returns the same. Without create
+// it is nil where there is none yet.
+func (v *Variable) Companion(key any, create func() *Variable) *Variable {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.companions[key]
+	if c == nil && create != nil {
+		if v.companions == nil {
+			v.companions = map[any]*Variable{}
+		}
+		c = create()
+		v.companions[key] = c
+	}
+	return c
+}
 
 // Initialize fills dst, of the variable's type, with its first value. The seed
 // is that of a session; the variable's name is mixed into it, so that every

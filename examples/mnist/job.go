@@ -90,7 +90,7 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 		return err
 	}
 	defer loader.Close()
-	sgd := &optim.SGD{LR: o.lr, Momentum: 0.9}
+	sgd := optim.SGD{LR: o.lr, Momentum: 0.9}
 	g, err := models.TrainClassifier("mnist:train", model, models.MNISTPixels, sgd)
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ var mnistExamples = []definition{
 		name: "mnist:train", doc: "Training step of the MNIST classifier: cross-entropy, gradients, SGD with momentum 0.9.",
 		full: []int{128, MNISTPixels, 512, 256, MNISTClasses}, small: []int{6, 20, 16, 12, 10},
 		model: func(n []int) func(g *graph.Graph) {
-			return trainClassifier(NewMLP(n[1], n[2], n[3], n[4]), n[1], &optim.SGD{LR: 0.1, Momentum: 0.9})
+			return trainClassifier(NewMLP(n[1], n[2], n[3], n[4]), n[1], optim.SGD{LR: 0.1, Momentum: 0.9})
 		},
 		option: graph.Training(), inputs: mnistInputs,
 	},

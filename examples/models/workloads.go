@@ -74,7 +74,7 @@ func mlpInputs(n []int) []input {
 }
 
 func trainMLP(n []int) func(g *graph.Graph) {
-	m, sgd := NewMLP(n[1], n[2], n[3], n[4]), &optim.SGD{LR: 1e-3, Momentum: 0.9}
+	m, sgd := NewMLP(n[1], n[2], n[3], n[4]), optim.SGD{LR: 1e-3, Momentum: 0.9}
 	return func(g *graph.Graph) {
 		in := declare(g, mlpInputs(n))
 		loss := nn.CrossEntropy(m.Forward(in[0]), in[1])

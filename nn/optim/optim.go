@@ -4,27 +4,29 @@
 package optim
 
 import (
-	"sync"
+	"cmp"
 
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
 	"dumbtorch/nn"
 )
 
-// An Optimizer turns gradients into assignments.
+// An Optimizer turns gradients into assignments. What it keeps from step to step
+// are variables that belong to the parameters ([graph.Variable.Companion]), so
+// that an Optimizer itself has no state and may be made while a graph is built.
 type Optimizer interface {
 	// Minimize appends the gradient of loss, a floating-point scalar, with respect
 	// to the trainable ones of params, and the update of each. A trainable
 	// parameter that the loss does not reach is an error.
 	Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option)
 	// ZeroGrad appends the zeroing of what [Accumulate] has added up so far: the
-	// next update has the gradients of later steps only. Without Accumulate it is
-	// an error.
-	ZeroGrad(g *graph.Graph)
-	// Rate returns the variable that holds the learning rate, of no dimensions; nil
-	// before the first Minimize. Setting it changes the rate of the steps that
-	// follow.
-	Rate() *graph.Variable
+	// next update has the gradients of later steps only. It is an error where no
+	// Minimize of the same optimizer and parameters accumulates.
+	ZeroGrad(g *graph.Graph, params []*graph.Variable)
+	// Rate returns the variable that holds the learning rate, of no dimensions, in
+	// the Minimize of the same optimizer and parameters. Setting it changes the
+	// rate of the steps that follow.
+	Rate(params []*graph.Variable) *graph.Variable
 }
 
 // An Option stands between gradients and update. Clipping is done in the order
@@ -34,6 +36,7 @@ type Option func(*step)
 // step is one Minimize: gradients on their way to the update.
 type step struct {
 	g      *graph.Graph
+	state  state
 	params []*graph.Variable
 	grads  []*graph.Node
 	apply  *graph.Node // bool scalar: whether this step updates; nil: always
@@ -55,9 +58,9 @@ func Accumulate(n int) Option {
 }
 
 // prepare differentiates and applies the options.
-func prepare(loss *graph.Node, params []*graph.Variable, state *state, opts []Option) *step {
+func prepare(loss *graph.Node, params []*graph.Variable, state state, opts []Option) *step {
 	const op = "minimize"
-	s := &step{g: loss.Graph()}
+	s := &step{g: loss.Graph(), state: state}
 	for _, o := range opts {
 		o(s)
 	}
@@ -80,7 +83,7 @@ func prepare(loss *graph.Node, params []*graph.Variable, state *state, opts []Op
 	}
 	s.grads = s.g.Grad(loss, wrt...)
 	if s.every > 1 {
-		s.accumulate(state)
+		s.accumulate()
 	}
 	for _, c := range s.clips {
 		c(s)
@@ -89,13 +92,13 @@ func prepare(loss *graph.Node, params []*graph.Variable, state *state, opts []Op
 }
 
 // accumulate replaces the gradients by their running sums.
-func (s *step) accumulate(state *state) {
-	count := state.scalar("accumulated", types.I64, nil)
+func (s *step) accumulate() {
+	count := s.state.scalar(accumulated, types.I64, 0)
 	seen := s.g.Var(count).AddScalar(1)
 	s.apply = seen.GreaterEqual(graph.Scalar(s.g, graph.I64, float64(s.every)))
 	s.g.Assign(count, graph.Where(s.apply, graph.Scalar(s.g, graph.I64, 0), seen))
 	for i, p := range s.params {
-		acc := state.like(p, accumulator)
+		acc := s.state.like(p, accumulator)
 		sum := s.g.Var(acc).Add(s.grads[i])
 		s.g.Assign(acc, graph.Where(s.apply, graph.Scalar(s.g, sum.DType(), 0), sum))
 		s.grads[i] = sum
@@ -110,71 +113,65 @@ func (s *step) assign(v *graph.Variable, next *graph.Node) {
 	s.g.Assign(v, next)
 }
 
-// accumulator is the kind of variables that hold sums of gradients.
-const accumulator = "accumulator"
+// The kinds of variables of [Accumulate]: sums of gradients, and their number.
+const (
+	accumulator = "accumulator"
+	accumulated = "accumulated"
+)
 
-// state keeps an optimizer's variables, so that building a graph again (for
-// another batch size) finds the same ones.
+// state finds an optimizer's variables.
 type state struct {
-	name string // prefix of the names of those that belong to no parameter
-
-	mu   sync.Mutex // several graphs of one model may be bound at once
-	vars map[stateKey]*graph.Variable
-	list []stateKey // in the order in which they were made
+	name  string          // prefix of the names of those that belong to no parameter
+	owner *graph.Variable // the first parameter, which these belong to
 }
 
-type stateKey struct {
-	param *graph.Variable
-	kind  string
-}
-
-// variable returns the variable of one kind, made if there is none.
-func (s *state) variable(k stateKey, name string, t types.Type, init graph.Initializer) *graph.Variable {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.vars[k]
-	if v == nil {
-		if s.vars == nil {
-			s.vars = map[stateKey]*graph.Variable{}
-		}
-		v = graph.NewVariable(name, t, init)
-		v.Freeze()
-		s.vars[k] = v
-		s.list = append(s.list, k)
+func newState(op, name string, params []*graph.Variable) state {
+	if len(params) == 0 || params[0] == nil {
+		graph.Fail(op, "there are no parameters")
 	}
-	return v
+	return state{cmp.Or(name, "optim"), params[0]}
+}
+
+// key tells an optimizer's variables apart. The first value is a part of it: an
+// optimizer of another rate has another variable.
+type key struct {
+	optimizer, kind string
+	dtype           types.DType
+	first           float64
 }
 
 // like returns the variable of one kind that belongs to a parameter, zero at
 // first.
-func (s *state) like(p *graph.Variable, kind string) *graph.Variable {
-	return s.variable(stateKey{p, kind}, p.Name()+"."+kind, p.Type(), nn.Zeros())
+func (s state) like(p *graph.Variable, kind string) *graph.Variable {
+	name := p.Name() + "." + kind
+	v := p.Companion(key{s.name, kind, p.Type().DType, 0}, func() *graph.Variable { return newVariable(name, p.Type(), 0) })
+	v.SetName(name) // the parameter may have been named anew
+	return v
 }
 
 // scalar returns the variable of one kind that belongs to no parameter.
-func (s *state) scalar(kind string, d types.DType, init graph.Initializer) *graph.Variable {
-	return s.variable(stateKey{nil, kind}, s.name+"."+kind, types.Of(d), init)
+func (s state) scalar(kind string, d types.DType, first float64) *graph.Variable {
+	return s.owner.Companion(key{s.name, kind, d, first}, func() *graph.Variable {
+		return newVariable(s.name+"."+kind, types.Of(d), first)
+	})
 }
 
-// find returns the variable of one kind that belongs to no parameter, or nil.
-func (s *state) find(kind string) *graph.Variable {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.vars[stateKey{nil, kind}]
+func newVariable(name string, t types.Type, first float64) *graph.Variable {
+	v := graph.NewVariable(name, t, nn.Constant(first))
+	v.Freeze()
+	return v
 }
 
 // zeroGrad appends the zeroing of accumulators and of their count.
-func (s *state) zeroGrad(g *graph.Graph) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := false
-	for _, k := range s.list {
-		if v := s.vars[k]; k.kind == accumulator || k.kind == "accumulated" {
-			g.Assign(v, graph.Zeros(g, v.Type().DType, v.Type().Shape...))
-			found = true
-		}
-	}
-	if !found {
+func (s state) zeroGrad(g *graph.Graph, params []*graph.Variable) {
+	count := s.owner.Companion(key{s.name, accumulated, types.I64, 0}, nil)
+	if count == nil {
 		graph.Fail("zero_grad", "nothing is accumulated: build a training step with Accumulate first")
+	}
+	g.Assign(count, graph.Scalar(g, graph.I64, 0))
+	for _, p := range params {
+		if v := p.Companion(key{s.name, accumulator, p.Type().DType, 0}, nil); v != nil {
+			g.Assign(v, graph.Zeros(g, v.Type().DType, v.Type().Shape...))
+		}
 	}
 }

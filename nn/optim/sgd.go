@@ -1,12 +1,10 @@
 package optim
 
 import (
-	"cmp"
 	"math"
 
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
-	"dumbtorch/nn"
 )
 
 // SGD is stochastic gradient descent, torch.optim.SGD:
@@ -21,8 +19,6 @@ import (
 // parameter is. v is the variable "fc1.weight.momentum" for parameter
 // "fc1.weight". With Dampening the number of updates is the variable
 // "optim.updates".
-//
-// An SGD belongs to one model; it must not be copied after the first Minimize.
 type SGD struct {
 	LR                               float64
 	Momentum, Dampening, WeightDecay float64
@@ -30,35 +26,31 @@ type SGD struct {
 	// Name is the prefix of variables that belong to no parameter, "optim" by
 	// default: optimizers that share a session need different ones.
 	Name string
-
-	state state
 }
 
-var _ Optimizer = (*SGD)(nil)
+var _ Optimizer = SGD{}
 
 // Rate returns the variable that holds the learning rate; see [Optimizer].
-func (o *SGD) Rate() *graph.Variable { return o.state.find("lr") }
-
-// rate returns the variable that holds the learning rate.
-func (o *SGD) rate(params []*graph.Variable) *graph.Variable {
+func (o SGD) Rate(params []*graph.Variable) *graph.Variable {
 	d := types.F32
 	for _, p := range params {
 		if p.Type().DType == types.F64 {
 			d = types.F64
 		}
 	}
-	return o.state.scalar("lr", d, nn.Constant(o.LR))
+	return newState("rate", o.Name, params).scalar("lr", d, o.LR)
 }
 
 // ZeroGrad appends the zeroing of accumulated gradients; see [Optimizer].
-func (o *SGD) ZeroGrad(g *graph.Graph) { o.state.zeroGrad(g) }
+func (o SGD) ZeroGrad(g *graph.Graph, params []*graph.Variable) {
+	newState("zero_grad", o.Name, params).zeroGrad(g, params)
+}
 
 // Minimize appends gradients and updates; see [Optimizer].
-func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option) {
+func (o SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option) {
 	o.check()
-	o.state.name = cmp.Or(o.Name, "optim")
-	s := prepare(loss, params, &o.state, opts)
-	rate := s.g.Var(o.rate(s.params))
+	s := prepare(loss, params, newState("minimize", o.Name, params), opts)
+	rate := s.g.Var(o.Rate(params))
 	undamped := o.undamped(s)
 	for i, p := range s.params {
 		v := s.g.Var(p)
@@ -67,7 +59,7 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 			d = d.Add(v.MulScalar(o.WeightDecay))
 		}
 		if o.Momentum != 0 {
-			buf := o.state.like(p, "momentum")
+			buf := s.state.like(p, "momentum")
 			part := d
 			if undamped != nil {
 				part = d.Mul(undamped.Cast(d.DType()))
@@ -86,18 +78,18 @@ func (o *SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 
 // undamped returns the factor of the gradient in the momentum buffer: 1 at the
 // first update and 1-Dampening later; nil if it is 1 always.
-func (o *SGD) undamped(s *step) *graph.Node {
+func (o SGD) undamped(s *step) *graph.Node {
 	if o.Momentum == 0 || o.Dampening == 0 {
 		return nil
 	}
-	updates := o.state.scalar("updates", types.I64, nil)
+	updates := s.state.scalar("updates", types.I64, 0)
 	n := s.g.Var(updates)
 	s.assign(updates, n.AddScalar(1))
 	first := n.Equal(graph.Scalar(s.g, graph.I64, 0))
 	return graph.Where(first, graph.Scalar(s.g, graph.F64, 1), graph.Scalar(s.g, graph.F64, 1-o.Dampening))
 }
 
-func (o *SGD) check() {
+func (o SGD) check() {
 	const op = "sgd"
 	for _, v := range []float64{o.LR, o.Momentum, o.WeightDecay} {
 		if !(v >= 0) || math.IsInf(v, 1) {

@@ -33,11 +33,11 @@ type fixture struct {
 	step  *session.Step
 	eval  *session.Step
 	zero  *session.Step
-	sgd   *optim.SGD
+	sgd   optim.SGD
 }
 
 func newFixture(t testing.TB, opts ...optim.Option) *fixture {
-	f := &fixture{model: &line{nn.NewLinear(1, 1)}, sgd: &optim.SGD{LR: 0.1}}
+	f := &fixture{model: &line{nn.NewLinear(1, 1)}, sgd: optim.SGD{LR: 0.1}}
 	f.s = session.New(interp.New(), session.WithSeed(1))
 	t.Cleanup(func() { require.NoError(t, f.s.Close()) })
 	loss := func(g *graph.Graph) *graph.Node {
@@ -57,7 +57,7 @@ func newFixture(t testing.TB, opts ...optim.Option) *fixture {
 		g.Output("accuracy", graph.Scalar(g, graph.F32, 0.5))
 	})
 	if len(opts) > 0 {
-		f.zero = f.compile(t, "zero", f.sgd.ZeroGrad)
+		f.zero = f.compile(t, "zero", func(g *graph.Graph) { f.sgd.ZeroGrad(g, nn.Params(f.model)) })
 	}
 	return f
 }
