@@ -112,8 +112,7 @@ func TestTrainEval(t *testing.T) {
 type block struct {
 	InProj *nn.Linear
 	Norm2D *graph.Variable `nn:"norm"`
-	skip   int
-	Cache  *nn.Linear `nn:"-"`
+	Cache  *nn.Linear      `nn:"-"`
 }
 
 type gpt struct {
@@ -132,7 +131,7 @@ func newGPT() *gpt {
 	v := func() *graph.Variable { return graph.NewVariable("", types.Of(graph.F32, 2), nil) }
 	m := &gpt{
 		TokEmb: v(),
-		Blocks: []*block{{nn.NewLinear(2, 3), v(), 1, nn.NewLinear(9, 9)}, {nn.NewLinear(3, 2, nn.NoBias()), nil, 2, nil}},
+		Blocks: []*block{{nn.NewLinear(2, 3), v(), nn.NewLinear(9, 9)}, {nn.NewLinear(3, 2, nn.NoBias()), nil, nil}},
 		Layers: nn.Sequential{nn.NewLinear(1, 1), nn.ReLU{}, nn.NewLinear(1, 1)},
 		Heads:  map[string]*nn.Linear{"b": nn.NewLinear(1, 2, nn.NoBias()), "a": nn.NewLinear(1, 1, nn.NoBias())},
 		Extra:  [2]nn.Linear{*nn.NewLinear(1, 1, nn.NoBias()), {}},

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/nn/data/digits"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/tensor"
+)
+
+// small are flags of a run that takes a moment on any device.
+var small = []string{"-model", "linear", "-samples", "100", "-batch", "40", "-epochs", "2", "-device", "interp"}
+
+// command runs mnist.
+func command(args ...string) (status int, stdout, stderr string) {
+	var out, err strings.Builder
+	status = run(context.Background(), args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+// fine runs mnist, which must succeed, and returns what it printed.
+func fine(t *testing.T, args ...string) string {
+	t.Helper()
+	status, stdout, stderr := command(args...)
+	require.Empty(t, stderr)
+	require.Zero(t, status)
+	return stdout
+}
+
+func with(flags []string, more ...string) []string { return append(slices.Clone(flags), more...) }
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestOutput(t *testing.T) {
+	out := fine(t, small...)
+	require.Regexp(t, regexp.MustCompile(`^100 digits to train on, 10 to test on; device interp
+parameter  type                  elements
+fc\.weight  f32\[10,784\]               7840
+fc\.bias    f32\[10\]                     10
+total                                7850
+
+epoch 1/2: loss \d\.\d{4}, test loss \d\.\d{4}, test accuracy \d+\.\d\d%, \d+ images/s
+epoch 2/2: loss \d\.\d{4}, test loss \d\.\d{4}, test accuracy \d+\.\d\d%, \d+ images/s
+test accuracy \d+\.\d\d%
+$`), out)
+	require.Contains(t, out, "test "+strings.TrimPrefix(lastLine(out), "test ")+", ", "the last line is that of the last epoch")
+}
+
+func TestSaveLoadEval(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.npz")
+	trained := fine(t, with(small, "-save", path)...)
+	state, err := tensor.ReadNPZ(path)
+	require.NoError(t, err)
+	require.Len(t, state, 2, "weights only")
+	require.Equal(t, "f32[10,784]", state["fc.weight"].Type().String())
+	tested := fine(t, with(small, "-load", path, "-eval")...)
+	require.Equal(t, lastLine(trained), lastLine(tested))
+	require.NotContains(t, tested, "epoch")
+
+	again := fine(t, with(small, "-load", path, "-save", path)...)
+	require.Regexp(t, `epoch 1/2: loss [01]\.`, again, "it starts from the weights")
+	after, err := tensor.ReadNPZ(path)
+	require.NoError(t, err)
+	require.False(t, tensor.Equal(state["fc.weight"], after["fc.weight"]))
+}
+
+// The same seed gives the same bits, another one gives others.
+func TestSeed(t *testing.T) {
+	var files [3][]byte
+	for i, seed := range []string{"5", "5", "6"} {
+		path := filepath.Join(t.TempDir(), "w.npz")
+		fine(t, with(small, "-seed", seed, "-save", path)...)
+		var err error
+		files[i], err = os.ReadFile(path)
+		require.NoError(t, err)
+	}
+	require.True(t, bytes.Equal(files[0], files[1]))
+	require.False(t, bytes.Equal(files[0], files[2]))
+}
+
+// The MLP gives the same bits whatever the number of threads.
+func TestThreads(t *testing.T) {
+	if !slices.Contains(device.Kinds(), "cpu") {
+		t.Skip("the device cpu is not built in")
+	}
+	var files [][]byte
+	for _, threads := range []string{"1", "2", "5"} {
+		path := filepath.Join(t.TempDir(), "w.npz")
+		out := fine(t, "-samples", "700", "-epochs", "2", "-threads", threads, "-save", path)
+		require.Contains(t, out, "fc1.weight  f32[512,784]")
+		file, err := os.ReadFile(path)
+		require.NoError(t, err)
+		files = append(files, file)
+	}
+	require.True(t, bytes.Equal(files[0], files[1]))
+	require.True(t, bytes.Equal(files[0], files[2]))
+}
+
+func TestPlot(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "curves.png")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	fine(t, with(small, "-plot", path)...)
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	img, err := png.Decode(f)
+	require.NoError(t, err)
+	require.Equal(t, 660, img.Bounds().Dx())
+	colors := map[any]bool{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			colors[img.At(x, y)] = true
+		}
+	}
+	for _, c := range palette {
+		require.True(t, colors[img.ColorModel().Convert(c)], "a curve of colour %v", c)
+	}
+}
+
+// canceller cancels a context when a text is written.
+type canceller struct {
+	strings.Builder
+	at     string
+	cancel func()
+}
+
+func (c *canceller) Write(p []byte) (int, error) {
+	n, err := c.Builder.Write(p)
+	if strings.Contains(c.String(), c.at) {
+		c.cancel()
+	}
+	return n, err
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	path, picture := filepath.Join(dir, "w.npz"), filepath.Join(dir, "p.png")
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &canceller{at: "epoch 1/9", cancel: cancel}
+	var stderr strings.Builder
+	status := run(ctx, with(small, "-epochs", "9", "-save", path, "-plot", picture), out, &stderr)
+	require.Equal(t, exitInterrupted, status)
+	require.Equal(t, "mnist: interrupted\n", stderr.String())
+	require.Contains(t, out.String(), "cancelled after 3 steps: 1 complete epochs\n")
+	require.Contains(t, out.String(), path+" holds the weights of epoch 1\n")
+	require.NotContains(t, out.String(), "\ntest accuracy")
+	fine(t, with(small, "-load", path, "-eval")...)
+	require.FileExists(t, picture)
+
+	// A run that is interrupted at once leaves a saved file as it was.
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	status = run(ctx, with(small, "-save", path), out, &stderr)
+	require.Equal(t, exitInterrupted, status)
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(before, after))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 2, "no temporary files are left")
+}
+
+func TestHelp(t *testing.T) {
+	out := fine(t, "-help")
+	for _, flag := range []string{"-epochs", "-batch", "-lr", "-seed", "-device", "-threads", "-save", "-load", "-plot", "-eval", "-data", "-download"} {
+		require.Regexp(t, `\n  `+flag+`[ \n]`, out)
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	for want, args := range map[string][]string{
+		`unexpected argument "x"`:                              {"x"},
+		"flag provided but not defined: -epoch":                {"-epoch", "3"},
+		`invalid value "a" for flag -epochs: parse error`:      {"-epochs", "a"},
+		"-epochs 0: at least 1":                                {"-epochs", "0"},
+		"-batch -1: at least 1":                                {"-batch", "-1"},
+		"-lr 0: a finite number above 0":                       {"-lr", "0"},
+		"-lr NaN: a finite number above 0":                     {"-lr", "NaN"},
+		`-model "cnn": mlp or linear`:                          {"-model", "cnn"},
+		"-threads -1: at least 0":                              {"-threads", "-1"},
+		"-threads is for -device cpu, not for interp":          {"-threads", "2", "-device", "interp"},
+		`-device "tpu": there are `:                            {"-device", "tpu"},
+		"-samples 9: at least 10":                              {"-samples", "9"},
+		"-samples is for drawn digits, not for the files of":   {"-samples", "90", "-data", "d"},
+		"-eval tests the weights of -load FILE, which is miss": {"-eval"},
+		"-eval does not train: there is nothing to -save or -": {"-eval", "-load", "w", "-save", "w"},
+	} {
+		status, stdout, stderr := command(args...)
+		require.Equal(t, exitMisuse, status, want)
+		require.Contains(t, stderr, "mnist: "+want)
+		require.Contains(t, stderr, "mnist -help lists the flags")
+		require.Empty(t, stdout)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	dir := t.TempDir()
+	junk := filepath.Join(dir, "junk.npz")
+	require.NoError(t, os.WriteFile(junk, []byte("junk"), 0o644))
+	other := filepath.Join(dir, "other.npz")
+	require.NoError(t, tensor.WriteNPZ(other, []tensor.Named{{Name: "fc1.weight", Tensor: tensor.Scalar(float32(1))}}))
+	none := filepath.Join(dir, "none", "w.npz")
+	for want, args := range map[string][]string{
+		"cannot write " + none + ": ":              {"-save", none},
+		"cannot write " + dir + ": it is a folder": {"-plot", dir},
+		"open " + none + ": ":                      {"-load", none, "-eval"},
+		junk + ": npz: zip: not a valid zip file":  {"-load", junk},
+		other + ": the weights do not fit the model: fc.bias f32[10] is missing; fc.weight f32[10,784] is missing; fc1.weight f32[] is not in the model": {"-load", other},
+	} {
+		status, stdout, stderr := command(with(small, args...)...)
+		require.Equal(t, exitFailed, status, want)
+		require.True(t, strings.HasPrefix(stderr, "mnist: "+want), stderr)
+		require.NotContains(t, stdout, "epoch")
+	}
+}
+
+// idx returns an IDX file of bytes.
+func idx(data []byte, dims ...int) []byte {
+	b := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		b = binary.BigEndian.AppendUint32(b, uint32(d))
+	}
+	return append(b, data...)
+}
+
+func zip(t *testing.T, b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, err := z.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return out.Bytes()
+}
+
+// mnistFolder writes a small data set in the form of MNIST.
+func mnistFolder(t *testing.T) string {
+	dir := t.TempDir()
+	for i, name := range []string{"train", "t10k"} {
+		n := []int{120, 30}[i]
+		images, labels, err := digits.Generate(n, uint64(i))
+		require.NoError(t, err)
+		bytes, err := labels.Convert(tensor.DTypeOf[uint8]())
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+"-images-idx3-ubyte.gz"), zip(t, idx(images.Bytes(), n, 28, 28)), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+"-labels-idx1-ubyte"), idx(bytes.Bytes(), n), 0o644))
+	}
+	return dir
+}
+
+func TestFiles(t *testing.T) {
+	flags := []string{"-model", "linear", "-batch", "50", "-epochs", "1", "-device", "interp", "-data"}
+	require.Contains(t, fine(t, with(flags, mnistFolder(t))...), "120 digits to train on, 30 to test on")
+
+	const images, labels = "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"
+	for name, c := range map[string]struct {
+		file   string
+		change func(b []byte) []byte // nil: removed
+		want   string
+	}{
+		"missing":      {images, nil, "the MNIST files train-images-idx3-ubyte (plain or .gz) are missing in DIR; -download fetches them"},
+		"truncated":    {labels, func(b []byte) []byte { return b[:20] }, "DIR/t10k-labels-idx1-ubyte: the header says u8[30], 30 bytes, of which 12 are there: truncated"},
+		"cut gzip":     {images, func(b []byte) []byte { return b[:len(b)/2] }, "are there: truncated"},
+		"wrong magic":  {labels, func(b []byte) []byte { b[0] = 'P'; return b }, "DIR/t10k-labels-idx1-ubyte: not an IDX file: wrong magic number 0x50000801"},
+		"wrong type":   {labels, func(b []byte) []byte { return idx(make([]byte, 30*28*28), 30, 28, 28) }, "DIR/t10k-labels-idx1-ubyte: wrong kind of file: it holds u8[30,28,28], not u8[n]"},
+		"wrong count":  {labels, func(b []byte) []byte { return idx(b[8:36], 28) }, "wrong count: DIR/t10k-images-idx3-ubyte.gz has 30 images and DIR/t10k-labels-idx1-ubyte has 28 labels"},
+		"checksum":     {images, func(b []byte) []byte { b[len(b)-6] ^= 1; return b }, "DIR/train-images-idx3-ubyte.gz: after the last element: gzip: invalid checksum"},
+		"wrong labels": {labels, func(b []byte) []byte { b[10] = 10; return b }, "DIR/t10k-labels-idx1-ubyte: label 2 is 10, outside 0 to 9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := mnistFolder(t)
+			path := filepath.Join(dir, c.file)
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(path))
+			if c.change != nil {
+				require.NoError(t, os.WriteFile(path, c.change(b), 0o644))
+			}
+			status, _, stderr := command(with(flags, dir)...)
+			require.Equal(t, exitFailed, status)
+			require.Contains(t, strings.ReplaceAll(filepath.ToSlash(stderr), filepath.ToSlash(dir), "DIR"), c.want)
+		})
+	}
+}
