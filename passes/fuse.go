@@ -116,7 +116,8 @@ func fuse(c *Config, g *ir.Graph) error {
 	}
 	if c.Off["fuse"] {
 		for _, n := range f.nodes {
-			f.join(n, f.newCluster(n), full)
+			k, as := f.open(n)
+			f.join(n, k, as)
 			f.stored[n] = true
 		}
 	} else {
@@ -130,6 +131,9 @@ func fuse(c *Config, g *ir.Graph) error {
 		n.Cluster = f.of[n].id
 	}
 	c.fusion = f
+	if c.Check {
+		return f.check()
+	}
 	return nil
 }
 

@@ -237,6 +237,7 @@ func (f *fusion) tryRecompute(n *ir.Node) bool {
 		}
 	}
 	var rows, cone []*ir.Node
+	once := false // something in the cone, needed or not, must not be computed again
 	in := newInliner(func(q *ir.Node) bool {
 		if resident(q) || f.stored[q] && !virtual(q) {
 			return false
@@ -249,13 +250,14 @@ func (f *fusion) tryRecompute(n *ir.Node) bool {
 			return false
 		}
 		cone = append(cone, q)
+		once = once || f.info[q].folds || q.Op == ir.OpBarrier
 		return true
 	})
 	var e *kernel.Expr
 	if err := in.build(func() {
 		d := in.b.Domain("i", n.Shape().Size())
 		e = in.value(n, in.b.Unravel(in.b.Index(d), n.Shape()))
-	}); err != nil || e.HasFold() {
+	}); err != nil || once {
 		return false
 	}
 	cost, large := 0, 0

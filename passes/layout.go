@@ -84,6 +84,9 @@ func (s space) over(dims []int) []bool {
 // refine returns the coarsest box of the given size of which all spaces are
 // regroupings.
 func refine(ss []space, size int) ([]int, bool) {
+	if size == 0 {
+		return nil, false
+	}
 	cuts := map[int]bool{1: true, size: true} // cumulative products from the inside
 	for _, s := range ss {
 		p := 1

@@ -44,6 +44,9 @@ func TestPassGoldens(t *testing.T) {
 				require.Equal(t, string(a.Files[1].Data), out)
 				if after, err := ir.Parse(out); err == nil {
 					requireSameGraphs(t, string(a.Files[0].Data), after)
+					again, err := passes.RunPass(name, after)
+					require.NoError(t, err)
+					require.Equal(t, out, again, "a second run finds nothing to do")
 				}
 			})
 		}

@@ -27,7 +27,7 @@ func (kb *kernelBuild) schedule() kernel.Schedule {
 			}
 		}
 	case kb.k.contract != nil:
-		s.Form, s.Contract = kernel.Contract, contraction(kb.in.b, k)
+		s.Form, s.Contract = kernel.Contract, contraction(k)
 	case roles:
 		s.Form = kernel.Rows
 		used := kernel.SetOf(k.Axes)
@@ -53,7 +53,7 @@ func (kb *kernelBuild) schedule() kernel.Schedule {
 
 // contraction describes the first fold over a product in k's stores, or returns
 // nil where there is none.
-func contraction(b *kernel.Builder, k *kernel.Kernel) *kernel.Contraction {
+func contraction(k *kernel.Kernel) *kernel.Contraction {
 	var fold *kernel.Expr
 	kernel.Walk(k.Roots(), func(e *kernel.Expr) {
 		if e.Kind == kernel.Fold && e.Op == kernel.Add && fold == nil {
@@ -63,10 +63,11 @@ func contraction(b *kernel.Builder, k *kernel.Kernel) *kernel.Contraction {
 	if fold == nil {
 		return nil
 	}
-	x, y, ok := factors(b, fold.Args[0])
-	if !ok {
+	body := fold.Args[0]
+	if body.Kind != kernel.Call || body.Op != kernel.Mul {
 		return nil
 	}
+	x, y := body.Args[0], body.Args[1]
 	axes := k.Stores[0].Axes
 	if len(axes) > 0 && x.Free().Has(axes[len(axes)-1]) && !y.Free().Has(axes[len(axes)-1]) {
 		x, y = y, x // the innermost axis of the result is an N axis
@@ -91,35 +92,4 @@ func contraction(b *kernel.Builder, k *kernel.Kernel) *kernel.Contraction {
 		}
 	}
 	return c
-}
-
-// factors returns the factors of a product. The conjuncts of a guard around it
-// go to the factors that have their axes.
-func factors(b *kernel.Builder, e *kernel.Expr) (x, y *kernel.Expr, ok bool) {
-	guards := []*kernel.Expr(nil)
-	if e.Kind == kernel.If && e.Args[2].IsConst(0) {
-		guards, e = e.Args[:1], e.Args[1]
-		if guards[0].Kind == kernel.AllOf {
-			guards = guards[0].Args
-		}
-	}
-	if e.Kind != kernel.Call || e.Op != kernel.Mul {
-		return nil, nil, false
-	}
-	x, y = e.Args[0], e.Args[1]
-	inX, inY := b.True(), b.True()
-	for _, g := range guards {
-		fitsX, fitsY := g.Free()&^x.Free() == 0, g.Free()&^y.Free() == 0
-		if fitsX {
-			inX = b.AllOf(inX, g)
-		}
-		if fitsY {
-			inY = b.AllOf(inY, g)
-		}
-		if !fitsX && !fitsY {
-			return nil, nil, false
-		}
-	}
-	zero := b.Const(e.DType, 0)
-	return b.If(inX, x, zero), b.If(inY, y, zero), true
 }
