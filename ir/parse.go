@@ -149,16 +149,16 @@ func (p *parser) node() {
 	if d.Arity == 0 {
 		n.Attr.Dims, n.Attr.Mode = declared.Shape, declared.DType.String()
 	}
-	for _, attr := range n.written() {
-		if !given[attr] {
-			p.FailAt(off, "%s lacks the attribute %s", d.Name, attr)
-		}
-	}
 	if n.Op == OpConst && given["value"] && !declared.DType.IsFloat() {
 		p.FailAt(off, "a constant of type %v has the attribute int, not value", declared)
 	}
 	if n.Op == OpConst && given["int"] && declared.DType.IsFloat() {
 		p.FailAt(off, "a constant of type %v has the attribute value, not int", declared)
+	}
+	for _, attr := range n.written() {
+		if !given[attr] {
+			p.FailAt(off, "%s lacks the attribute %s", d.Name, attr)
+		}
 	}
 	t, err := infer(d, &n.Attr, n.Args)
 	if err != nil {
@@ -243,7 +243,7 @@ func (p *parser) attr(name string, field any) {
 		if name == "dims" {
 			dims = p.dims
 		}
-		*f = p.list("the list of "+name, math.MinInt64, dims)
+		*f = p.list("the list of "+name, "a number", math.MinInt64, dims)
 	case *float64:
 		*f = p.Float("a number", 64)
 	case *int64:
@@ -261,7 +261,7 @@ func (p *parser) attr(name string, field any) {
 }
 
 // list reads sizes in brackets.
-func (p *parser) list(what string, lo int64, dims map[string]int) []int {
+func (p *parser) list(what, element string, lo int64, dims map[string]int) []int {
 	p.Expect("[", "to begin "+what)
 	list := []int{}
 	for first := true; !p.Got("]"); first = false {
@@ -277,7 +277,7 @@ func (p *parser) list(what string, lo int64, dims map[string]int) []int {
 			list = append(list, size)
 			continue
 		}
-		list = append(list, int(p.Int("a number", lo, math.MaxInt64)))
+		list = append(list, int(p.Int(element, lo, math.MaxInt64)))
 	}
 	return list
 }
@@ -288,7 +288,7 @@ func (p *parser) typ() types.Type {
 	if err != nil {
 		p.FailAt(at, "%v", err)
 	}
-	t := types.Type{DType: d, Shape: p.list("the shape", 0, p.dims)}
+	t := types.Type{DType: d, Shape: p.list("the shape", "a size", 0, p.dims)}
 	if err := t.Shape.Check(); err != nil {
 		p.FailAt(at, "%v", err)
 	}

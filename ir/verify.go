@@ -189,15 +189,7 @@ func checkUnused(d *OpDef, a *Attr) error {
 // infer returns the type of an operation's result.
 func infer(d *OpDef, a *Attr, args []*Node) (types.Type, error) {
 	if d.Arity >= 0 && len(args) != d.Arity || d.Arity < 0 && len(args) == 0 {
-		var ts []string
-		for _, n := range args {
-			ts = append(ts, n.Type.String())
-		}
-		want := fmt.Sprint(d.Arity)
-		if d.Arity < 0 {
-			want = "one or more"
-		}
-		return types.Type{}, fmt.Errorf("takes %s operands, got %d (%s)", want, len(args), strings.Join(ts, ", "))
+		return types.Type{}, arityError(d, args)
 	}
 	ts := make([]types.Type, len(args))
 	for i, n := range args {
@@ -208,4 +200,25 @@ func infer(d *OpDef, a *Attr, args []*Node) (types.Type, error) {
 		err = t.Shape.Check()
 	}
 	return t, err
+}
+
+func arityError(d *OpDef, args []*Node) error {
+	want, got := "one or more operands", "none"
+	switch {
+	case d.Arity == 0:
+		want = "no operands"
+	case d.Arity == 1:
+		want = "one operand"
+	case d.Arity > 1:
+		want = fmt.Sprintf("%d operands", d.Arity)
+	}
+	for i, n := range args {
+		if i == 0 {
+			got = fmt.Sprintf("%d: ", len(args))
+		} else {
+			got += ", "
+		}
+		got += n.Type.String()
+	}
+	return fmt.Errorf("takes %s, got %s", want, got)
 }
