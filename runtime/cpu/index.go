@@ -20,7 +20,8 @@ func opIota[T number](st *state, in *instr) {
 	}
 }
 
-func iotaFn(d types.DType) func(*state, *instr) {
+// iotaLoop returns the loop that makes an affine index numbers of type d.
+func iotaLoop(d types.DType) func(*state, *instr) {
 	switch d {
 	case types.U8:
 		return opIota[uint8]
@@ -45,27 +46,6 @@ func opIndexAdd(st *state, in *instr) {
 	for i, v := range a {
 		d[i] += c * v
 	}
-}
-
-// opToIndex casts whole numbers a of any type to an index.
-func opNarrow[T number](st *state, in *instr) {
-	n := st.n[in.cl]
-	d, a := lanes[T](st, in.dst, n), lanes[int64](st, in.a, n)
-	for i, v := range a {
-		d[i] = T(v)
-	}
-}
-
-func narrowFn(d types.DType) func(*state, *instr) {
-	switch d {
-	case types.U8:
-		return opNarrow[uint8]
-	case types.U32:
-		return opNarrow[uint32]
-	case types.I32:
-		return opNarrow[int32]
-	}
-	return opNarrow[int64]
 }
 
 func opFloorDiv(st *state, in *instr) {
@@ -112,46 +92,83 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// opCheck makes the integers a an index in [0, imm). A lane outside, unless its
-// mask b says that it is not wanted, is a failure and gets 0.
-func opCheck[T integer](st *state, in *instr) {
+// A failure is a run-time check that found an index out of range. Of several
+// the first counts: in the lowest store, at the lowest place, of the first task.
+type failure struct {
+	found        bool
+	store        int
+	at           int64
+	task         int
+	site         int
+	value, limit int64
+}
+
+func (f *failure) before(g *failure) bool {
+	switch {
+	case !f.found || !g.found:
+		return f.found
+	case f.store != g.store:
+		return f.store < g.store
+	case f.at != g.at:
+		return f.at < g.at
+	}
+	return f.task < g.task
+}
+
+// checkIndex makes the integers a an index below the limit. A lane outside,
+// unless its mask b says that it is not wanted, is a failure and gets 0.
+func checkIndex[T integer](st *state, in *instr) {
 	n := st.n[in.cl]
-	d, a, limit := lanes[int64](st, in.dst, n), lanes[T](st, in.a, n), in.imm
-	bad := -1
+	d, a, limit := lanes[int64](st, in.dst, n), lanes[T](st, in.a, n), in.check.limit
+	bad := false
 	for i, t := range a {
 		v := int64(t)
 		if uint64(v) >= uint64(limit) {
-			if bad < 0 && (in.b == none || st.mask(in, i)) {
-				bad = i
-			}
-			v = 0
+			bad, v = true, 0
 		}
 		d[i] = v
 	}
-	if bad >= 0 && !st.failed {
-		st.failed = true
-		st.failure = failure{site: in.buf, value: int64(a[bad]), limit: limit}
+	if bad {
+		fail(st, in, a)
 	}
 }
 
-// mask returns lane i of the mask b, which is a scalar where width is 1.
-func (st *state) mask(in *instr, i int) bool {
-	if in.width == 1 {
-		i = 0
+// fail records the first of the failed lanes.
+func fail[T integer](st *state, in *instr, a []T) {
+	var mask []uint8
+	if in.b != none {
+		mask = lanes[uint8](st, in.b, len(a))
 	}
-	return lanes[uint8](st, in.b, i+1)[i] != 0
+	var w walk
+	w.start(in.check.at, in.check.at.base(st), st.pos[in.cl], len(a))
+	for w.next() {
+		at := w.at
+		for i := range w.n {
+			v := int64(a[w.off+i])
+			if uint64(v) >= uint64(in.check.limit) && (mask == nil || mask[w.off+i] != 0) {
+				f := failure{true, in.check.store, at, st.task, in.check.site, v, in.check.limit}
+				if f.before(&st.failed) {
+					st.failed = f
+				}
+			}
+			at += w.stride
+		}
+	}
 }
 
-func checkFn(d types.DType) func(*state, *instr) {
+// checkLoop returns the loop that checks integers of type d.
+func checkLoop(d types.DType) func(*state, *instr) {
 	switch d {
 	case types.U8, types.Bool:
-		return opCheck[uint8]
+		return checkIndex[uint8]
 	case types.U32:
-		return opCheck[uint32]
+		return checkIndex[uint32]
 	case types.I32:
-		return opCheck[int32]
+		return checkIndex[int32]
+	case types.I64:
+		return checkIndex[int64]
 	}
-	return opCheck[int64]
+	return nil
 }
 
 // opAffineGe0 is the mask of an affine index >= 0.

@@ -28,7 +28,7 @@ func opLoad[T bits](st *state, in *instr) {
 		base += int64(st.pos[in.cl]) * s
 		if s == 1 {
 			src := buf[base : base+int64(n)]
-			if in.view {
+			if in.places {
 				st.ptr[in.dst] = unsafe.Pointer(unsafe.SliceData(src))
 			} else {
 				copy(lanes[T](st, in.dst, n), src)

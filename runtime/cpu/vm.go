@@ -29,9 +29,10 @@ type instr struct {
 
 	dst, a, b, c reg
 	cl           class // lanes of dst, or of what is stored
-	view         bool  // a load may make dst a view of the buffer
-	inPlace      bool  // dst is read too
-	store        bool  // dst is not a register
+	lanewise     bool  // lane i of dst depends on lanes i of the operands only: dst may take an operand's place
+	accumulates  bool  // dst is read too
+	places       bool  // dst becomes a name of memory and needs none of its own
+	env          bool  // the body runs once per point of env axes
 
 	buf   int // buffer loaded or stored
 	aff   *affine
@@ -39,6 +40,8 @@ type instr struct {
 	width int // lanes per row, for moves between classes
 	body  []instr
 	loop  *loop
+	check *check
+	acc   reg // register that is put on the rows of a tile
 }
 
 // A loop is what the instructions that run a body need.
@@ -46,36 +49,35 @@ type loop struct {
 	slots   []int // env slots of the axes, outermost first
 	extents []int
 	total   int
-	step    int // lanes at a time, for loops over chunks
+	step    int // lanes or rows at a time
 }
 
 // mem is a bound buffer.
 type mem struct {
-	p unsafe.Pointer
-	n int // elements
+	p     unsafe.Pointer
+	n     int // elements
+	bytes []byte
 }
 
-// A state is the machine of one worker while it runs a phase.
+// A state is the machine of one worker while it runs a task.
 type state struct {
-	ptr  []unsafe.Pointer // where each register is
-	env  []int64          // values of axes that are scalars
-	n    [3]int           // lanes by class
-	pos  [3]int           // flat position of lane 0 in its space, by class
-	bufs []mem
+	ptr    []unsafe.Pointer // where each register is
+	env    []int64          // values of axes that are scalars; slot 0 is the task's number
+	n      [3]int           // lanes by class
+	pos    [3]int           // flat position of lane 0 in its space, by class
+	lo, hi int              // positions of the task's outermost loop
+	bufs   []mem
+	task   int
+	failed failure
 
-	scratch []byte
-	failed  bool
-	failure failure
-	gemm    any // scratch of the matrix product; see contract.go
-	slot    int
+	scratch  []uint64
+	phase    *phase // that the registers are set up for
+	products map[*contraction]product
+	tile     tile
 }
 
-// A failure is a run-time check that found an index out of range.
-type failure struct {
-	site  int
-	value int64
-	limit int64
-}
+// taskSlot is the env slot of the task's number.
+const taskSlot = 0
 
 // lanes returns the first n lanes of a register.
 func lanes[T any](st *state, r reg, n int) []T {
@@ -93,7 +95,8 @@ func buffer[T any](st *state, b int) []T {
 
 func run(st *state, code []instr) {
 	for i := range code {
-		code[i].fn(st, &code[i])
+		in := &code[i]
+		in.fn(st, in)
 	}
 }
 
@@ -132,12 +135,55 @@ func (l *loop) seek(env []int64, p int) {
 // runChunks runs the body over a space of its own, some lanes at a time.
 func runChunks(st *state, in *instr) {
 	n, pos := st.n, st.pos
-	st.n[row], st.pos[row] = 1, 0
 	for p := 0; p < in.loop.total; p += in.loop.step {
 		st.pos[full], st.n[full] = p, min(in.loop.step, in.loop.total-p)
 		run(st, in.body)
 	}
 	st.n, st.pos = n, pos
+}
+
+// runWhole runs the body with all lanes of a space at once.
+func runWhole(st *state, in *instr) {
+	st.pos[full], st.n[full] = 0, in.loop.total
+	run(st, in.body)
+}
+
+// runTiles runs the body over the task's positions, some lanes at a time.
+func runTiles(st *state, in *instr) {
+	for p := st.lo; p < st.hi; p += in.loop.step {
+		st.pos[full], st.n[full] = p, min(in.loop.step, st.hi-p)
+		run(st, in.body)
+	}
+}
+
+// runRows runs the body for each of the task's rows.
+func runRows(st *state, in *instr) {
+	in.loop.seek(st.env, st.lo)
+	for p := st.lo; p < st.hi; p++ {
+		run(st, in.body)
+		in.loop.advance(st.env)
+	}
+}
+
+// runWholeRows runs the body for each of the task's rows with all its lanes.
+func runWholeRows(st *state, in *instr) {
+	in.loop.seek(st.env, st.lo)
+	st.pos[full], st.n[full] = 0, in.width
+	for p := st.lo; p < st.hi; p++ {
+		run(st, in.body)
+		in.loop.advance(st.env)
+	}
+}
+
+// runRowTiles runs the body over the task's rows, several rows of width lanes
+// at a time.
+func runRowTiles(st *state, in *instr) {
+	for p := st.lo; p < st.hi; p += in.loop.step {
+		r := min(in.loop.step, st.hi-p)
+		st.pos[row], st.n[row] = p, r
+		st.pos[full], st.n[full] = p*in.width, r*in.width
+		run(st, in.body)
+	}
 }
 
 // A term is coef times an axis slot or a register.
@@ -173,17 +219,20 @@ func (a *affine) base(st *state) int64 {
 	return b
 }
 
+// maxDims bounds the lane dimensions of an index after collapsing.
+const maxDims = 64
+
 // A walk visits the lanes of a tile in runs over which the index has one stride.
 type walk struct {
-	dims     []dim
-	left     int
-	off      int   // first lane of the run
-	n        int   // lanes of the run
-	at       int64 // index at the first lane
-	stride   int64
-	outer    int64 // index at lane 0 of the innermost dimension
-	x        [64]int
-	previous int
+	dims   []dim
+	left   int
+	off    int   // first lane of the run
+	n      int   // lanes of the run
+	at     int64 // index at the first lane
+	stride int64
+	outer  int64 // index at lane 0 of the innermost dimension
+	inner  int   // place of the run's first lane in the innermost dimension
+	x      [maxDims]int
 }
 
 // start begins a walk over n lanes from flat position pos.
@@ -200,7 +249,7 @@ func (w *walk) start(a *affine, base int64, pos, n int) {
 	}
 	if k := len(a.dims) - 1; k >= 0 {
 		w.stride = a.dims[k].coef
-		w.previous = w.x[k]
+		w.inner = w.x[k]
 	}
 }
 
@@ -212,7 +261,7 @@ func (w *walk) next() bool {
 	k := len(w.dims) - 1
 	if w.n > 0 {
 		w.off += w.n
-		w.previous = 0
+		w.inner = 0
 		for d := k - 1; d >= 0; d-- {
 			w.x[d]++
 			w.outer += w.dims[d].coef
@@ -228,8 +277,8 @@ func (w *walk) next() bool {
 		w.left = 0
 		return true
 	}
-	w.n = min(w.left, w.dims[k].extent-w.previous)
-	w.at = w.outer + int64(w.previous)*w.stride
+	w.n = min(w.left, w.dims[k].extent-w.inner)
+	w.at = w.outer + int64(w.inner)*w.stride
 	w.left -= w.n
 	return true
 }

@@ -1,0 +1,140 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/cpu/gemm"
+)
+
+// A product runs the tasks of one contraction for one worker.
+type product interface {
+	pack(task int)
+	run(p *phase, task int)
+}
+
+// newProduct returns what a worker needs for x.
+func newProduct(st *state, x *contraction) product {
+	switch x.d {
+	case types.F32:
+		return newTypedProduct[float32](st, x)
+	case types.F64:
+		return newTypedProduct[float64](st, x)
+	case types.I32:
+		return newTypedProduct[int32](st, x)
+	}
+	return newTypedProduct[int64](st, x)
+}
+
+type typedProduct[T gemm.Element] struct {
+	x    *contraction
+	st   *state
+	g    gemm.Product[T]
+	a, b gemm.Strided[T]
+	ta   table[T]
+	tb   table[T]
+	code []instr // the epilogue
+	item int     // of the batch
+}
+
+func newTypedProduct[T gemm.Element](st *state, x *contraction) *typedProduct[T] {
+	p := &typedProduct[T]{x: x, st: st}
+	p.g.Plan = x.gemm
+	p.g.A, p.g.B = &p.a, &p.b
+	p.a = gemm.Strided[T]{Stride: int(x.a.stride), KStride: int(x.a.step)}
+	p.b = gemm.Strided[T]{Stride: int(x.b.stride), KStride: int(x.b.step)}
+	if x.a.rows != nil {
+		p.g.A, p.ta.rows, p.ta.steps = &p.ta, x.a.rows, x.a.steps
+	}
+	if x.b.rows != nil {
+		p.g.B, p.tb.rows, p.tb.steps = &p.tb, x.b.rows, x.b.steps
+	}
+	if x.direct == nil {
+		p.g.Epilogue = p.finish
+	}
+	return p
+}
+
+// bind points the operands at item of the batch.
+func (p *typedProduct[T]) bind(item int) {
+	x := p.x
+	p.item = item
+	a, b := buffer[T](p.st, x.a.buf), buffer[T](p.st, x.b.buf)
+	atA, atB, atC := x.a.c, x.b.c, int64(0)
+	if x.direct != nil {
+		atC = x.direct.c
+	}
+	for i := len(x.batch) - 1; i >= 0; i-- {
+		e := x.batch[i].Extent
+		v := int64(item % e)
+		item /= e
+		atA += v * x.a.batch[i]
+		atB += v * x.b.batch[i]
+		if x.direct != nil {
+			atC += v * x.direct.batch[i]
+		}
+	}
+	p.a.Data, p.b.Data = a[max(0, atA):], b[max(0, atB):]
+	p.ta.data, p.ta.base = a, atA
+	p.tb.data, p.tb.base = b, atB
+	if x.direct != nil {
+		p.g.C, p.g.LDC = buffer[T](p.st, x.direct.buf)[atC:], int(x.direct.stride)
+	}
+}
+
+// sharedOf returns the packed operands of an item of the batch.
+func (p *typedProduct[T]) sharedOf(item int) []T {
+	n := p.x.gemm.SharedLen()
+	if n == 0 {
+		return nil
+	}
+	return buffer[T](p.st, p.x.shared)[item*n : (item+1)*n]
+}
+
+func (p *typedProduct[T]) pack(task int) {
+	per := p.x.gemm.PackTasks()
+	p.bind(task / per)
+	p.g.Pack(task%per, p.sharedOf(p.item))
+}
+
+func (p *typedProduct[T]) run(ph *phase, task int) {
+	per := p.x.gemm.Tasks()
+	p.bind(task / per)
+	p.code = ph.code
+	scratch := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(p.st.scratch))), len(p.st.scratch)*8/int(unsafe.Sizeof(*new(T))))
+	p.g.Run(task%per, p.sharedOf(p.item), scratch[ph.scratch/int(unsafe.Sizeof(*new(T))):][:p.x.gemm.ScratchLen()])
+}
+
+// finish hands a tile of C to the stores.
+func (p *typedProduct[T]) finish(c []T, ldc, m0, m1, n0, n1 int) {
+	if m0 == m1 || n0 == n1 {
+		return
+	}
+	p.st.tile = tile{unsafe.Pointer(unsafe.SliceData(c)), ldc, m0, m1, n0, n1, p.item}
+	run(p.st, p.code)
+}
+
+// A table packs an operand whose offsets follow no stride.
+type table[T gemm.Element] struct {
+	data        []T
+	base        int64
+	rows, steps []int64
+}
+
+// Pack implements [gemm.Packer].
+func (t *table[T]) Pack(dst []T, width, i0, i1, k0, k1 int) {
+	depth := k1 - k0
+	for i := i0; i < i1; i += width {
+		panel := dst[(i-i0)*depth:][:width*depth]
+		n := min(width, i1-i)
+		if n < width {
+			clear(panel)
+		}
+		for r := range n {
+			row := t.base + t.rows[i+r]
+			for k := range depth {
+				panel[k*width+r] = t.data[row+t.steps[k0+k]]
+			}
+		}
+	}
+}
