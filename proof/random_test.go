@@ -265,7 +265,7 @@ func TestRandomGraphs(t *testing.T) {
 
 // The same graphs at every run, under all settings.
 func TestFixedRandomGraphs(t *testing.T) {
-	count := 60
+	count := 100
 	if testing.Short() {
 		count = 10
 	}

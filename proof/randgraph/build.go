@@ -142,10 +142,13 @@ func (m *maker) find(ok func(v value) bool) (value, bool) {
 	if len(m.pool) == 0 {
 		return value{}, false
 	}
-	// New values come first, so that graphs grow deep.
-	at := len(m.pool) - 1 - m.choose(len(m.pool))
+	// Every other time the newest, so that operations meet their like.
+	at := len(m.pool) - 1
+	if m.chance(2) {
+		at = m.choose(len(m.pool))
+	}
 	for i := range m.pool {
-		if v := m.pool[(at+i)%len(m.pool)]; ok(v) {
+		if v := m.pool[(at-i+len(m.pool))%len(m.pool)]; ok(v) {
 			return v, true
 		}
 	}

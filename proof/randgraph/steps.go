@@ -11,7 +11,7 @@ import (
 func (m *maker) step() (value, bool) {
 	steps := []func() (value, bool){
 		m.arithmetic, m.unary, m.smooth, m.reduce, m.move, m.matmul, m.arithmetic, m.smooth, m.cut, m.grow, m.rows, m.choice,
-		m.pickUp, m.put, m.integers, m.logic, m.windows, m.convert, m.structure, m.fresh,
+		m.pickUp, m.put, m.integers, m.logic, m.windows, m.convert, m.structure, m.fresh, m.cut, m.cut, m.move, m.reduce,
 	}
 	return steps[m.choose(len(steps))]()
 }
