@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"dumbtorch/runtime/cpu"
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/interp"
 )
@@ -13,4 +14,5 @@ var devices = []struct {
 	threads func(n int) device.Device // nil: the device has no threads
 }{
 	{"interp", func() device.Device { return interp.New(interp.WithPoison()) }, nil},
+	{"cpu", func() device.Device { return cpu.New(cpu.WithThreads(1)) }, func(n int) device.Device { return cpu.New(cpu.WithThreads(n)) }},
 }
