@@ -38,6 +38,7 @@ type Device struct {
 	threads int
 	limit   int64
 	pool    *pool
+	plans   planCache
 
 	mu     sync.Mutex
 	slabs  map[int64][]*slab // free, by size

@@ -16,6 +16,7 @@ type executable struct {
 	dev        *Device
 	prog       *kernel.Program
 	plans      []*plan // by launch
+	kernels    map[*kernel.Kernel]*plan
 	consts     map[int]*slab
 	firstWrite int
 	need       sizes
@@ -56,20 +57,30 @@ func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 	case p.ArenaSize == 0 && slices.ContainsFunc(temps, func(b int) bool { return p.Buffers[b].Len > 0 }):
 		return nil, fmt.Errorf("device cpu: program %s: temporaries have no memory", p.Name)
 	}
-	e := &executable{dev: d, prog: p, consts: map[int]*slab{}, firstWrite: p.FirstWrite()}
-	plans := map[*kernel.Kernel]*plan{}
+	e := &executable{dev: d, prog: p, kernels: map[*kernel.Kernel]*plan{}, consts: map[int]*slab{}, firstWrite: p.FirstWrite()}
+	if err := e.prepare(); err != nil {
+		e.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepare makes the plans and the constants. After an error the caller
+// releases what it has made.
+func (e *executable) prepare() error {
+	p, d := e.prog, e.dev
 	for i := range p.Launches {
 		k := p.Launches[i].Kernel
-		if plans[k] == nil {
-			pl, err := compileKernel(k)
+		if e.kernels[k] == nil {
+			pl, err := d.plans.get(k)
 			if err != nil {
-				return nil, fmt.Errorf("device cpu: %w", err)
+				return fmt.Errorf("device cpu: %w", err)
 			}
-			plans[k] = pl
+			e.kernels[k] = pl
 		}
-		e.plans = append(e.plans, plans[k])
+		e.plans = append(e.plans, e.kernels[k])
 	}
-	for _, pl := range plans {
+	for _, pl := range e.kernels {
 		e.need.temps = max(e.need.temps, pl.tempBytes())
 		for _, ph := range pl.phases {
 			e.need.regs, e.need.env = max(e.need.regs, len(ph.offset)), max(e.need.env, ph.env, taskSlot+1)
@@ -86,16 +97,16 @@ func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 			continue
 		}
 		if int64(len(b.Data)) != b.Bytes() {
-			return nil, fmt.Errorf("device cpu: constant b%d has %d bytes, not %d", i, len(b.Data), b.Bytes())
+			return fmt.Errorf("device cpu: constant b%d has %d bytes, not %d", i, len(b.Data), b.Bytes())
 		}
 		s, err := d.slab(b.Bytes())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		copy(s.bytes, b.Data)
 		e.consts[i] = s
 	}
-	return e, nil
+	return nil
 }
 
 func (p *plan) tempBytes() int64 {
@@ -151,7 +162,8 @@ func (e *executable) release() {
 	for _, s := range e.consts {
 		e.dev.recycle(s)
 	}
-	e.free, e.consts = nil, nil
+	e.dev.plans.drop(e.kernels)
+	e.free, e.consts, e.kernels = nil, nil, nil
 }
 
 // Close implements [device.Executable].
