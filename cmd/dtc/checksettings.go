@@ -86,13 +86,13 @@ func (c *checker) execute(ctx context.Context, dev device.Device, s setting) ([]
 
 // device checks one device; an error ends the command.
 func (c *checker) device(ctx context.Context, name string) error {
-	dev, err := device.Open(name)
+	dev, err := openDevice(name)
 	if errors.Is(err, device.ErrUnavailable) {
 		c.row(name, "", "", "", "skipped: "+err.Error(), 0)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("device %s: %w", name, err)
+		return err
 	}
 	defer dev.Close()
 	var all []tensor.Named
@@ -129,9 +129,9 @@ func (c *checker) device(ctx context.Context, name string) error {
 }
 
 func (c *checker) threads(ctx context.Context, name string, n int, all []tensor.Named) error {
-	dev, err := device.Open(name)
+	dev, err := openDevice(name)
 	if err != nil {
-		return fmt.Errorf("device %s: %w", name, err)
+		return err
 	}
 	defer dev.Close()
 	_, err = c.compare(ctx, dev, name, setting{name: fmt.Sprintf("%d threads", n), exact: true}, all)

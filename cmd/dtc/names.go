@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,8 +93,11 @@ func openDevice(name string) (device.Device, error) {
 		return nil, misusef("flag --device: unknown device %q%s", name, didYouMean(kind, device.Kinds()))
 	}
 	dev, err := device.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("device %s: %w", name, err)
+	switch {
+	case errors.Is(err, device.ErrUnavailable):
+		return nil, err
+	case err != nil:
+		return nil, misusef("flag --device: %w", err)
 	}
 	return dev, nil
 }

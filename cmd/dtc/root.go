@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dumbtorch/passes"
+	_ "dumbtorch/runtime/cpu"    // registers the device
 	_ "dumbtorch/runtime/interp" // registers the device
 )
 
