@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	_ "dumbtorch/runtime/cpu" // the device "cpu"
 	"dumbtorch/runtime/device"
 	_ "dumbtorch/runtime/interp" // the device "interp"
 )
@@ -86,7 +87,7 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.Float64Var(&o.lr, "lr", 0.1, "learning rate of the first step; it falls linearly to 0")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the first weights and of the order of samples")
 	f.StringVar(&o.model, "model", "mlp", "mlp (784-512-256-10) or linear (784-10)")
-	f.StringVar(&o.device, "device", defaultDevice(), "where to run: "+strings.Join(device.Kinds(), ", "))
+	f.StringVar(&o.device, "device", "cpu", "where to run: "+strings.Join(device.Kinds(), ", "))
 	f.IntVar(&o.threads, "threads", 0, "threads of the device cpu; 0 means all cores")
 	f.StringVar(&o.dir, "data", "", "folder of MNIST's four IDX files, plain or .gz, instead of drawn digits")
 	f.BoolVar(&o.download, "download", false, "fetch MNIST into -data, or into the user's cache folder, and train on it")
@@ -105,14 +106,6 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	}
 	f.Visit(func(f *flag.Flag) { o.explicitSamples = o.explicitSamples || f.Name == "samples" })
 	return o, o.check(f.Args())
-}
-
-// defaultDevice is cpu where it is built in.
-func defaultDevice() string {
-	if slices.Contains(device.Kinds(), "cpu") {
-		return "cpu"
-	}
-	return "interp"
 }
 
 func (o *options) check(rest []string) error {

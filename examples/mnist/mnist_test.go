@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -16,12 +17,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/nn/data/digits"
-	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/tensor"
 )
 
-// small are flags of a run that takes a moment on any device.
-var small = []string{"-model", "linear", "-samples", "100", "-batch", "40", "-epochs", "2", "-device", "interp"}
+// small are flags of a run that takes a moment.
+var small = []string{"-model", "linear", "-samples", "100", "-batch", "40", "-epochs", "2"}
 
 // command runs mnist.
 func command(args ...string) (status int, stdout, stderr string) {
@@ -48,7 +48,7 @@ func lastLine(s string) string {
 
 func TestOutput(t *testing.T) {
 	out := fine(t, small...)
-	require.Regexp(t, regexp.MustCompile(`^100 digits to train on, 10 to test on; device interp
+	require.Regexp(t, regexp.MustCompile(`^100 digits to train on, 10 to test on; device cpu
 parameter  type                  elements
 fc\.weight  f32\[10,784\]               7840
 fc\.bias    f32\[10\]                     10
@@ -79,6 +79,12 @@ func TestSaveLoadEval(t *testing.T) {
 	require.False(t, tensor.Equal(state["fc.weight"], after["fc.weight"]))
 }
 
+// The reference device gives the same answers.
+func TestInterp(t *testing.T) {
+	flags := []string{"-model", "linear", "-samples", "50", "-epochs", "1"}
+	require.Equal(t, lastLine(fine(t, flags...)), lastLine(fine(t, with(flags, "-device", "interp")...)))
+}
+
 // The same seed gives the same bits, another one gives others.
 func TestSeed(t *testing.T) {
 	var files [3][]byte
@@ -95,9 +101,6 @@ func TestSeed(t *testing.T) {
 
 // The MLP gives the same bits whatever the number of threads.
 func TestThreads(t *testing.T) {
-	if !slices.Contains(device.Kinds(), "cpu") {
-		t.Skip("the device cpu is not built in")
-	}
 	var files [][]byte
 	for _, threads := range []string{"1", "2", "5"} {
 		path := filepath.Join(t.TempDir(), "w.npz")
@@ -109,6 +112,31 @@ func TestThreads(t *testing.T) {
 	}
 	require.True(t, bytes.Equal(files[0], files[1]))
 	require.True(t, bytes.Equal(files[0], files[2]))
+}
+
+// accuracy returns the percentage of the last line.
+func accuracy(t *testing.T, out string) float64 {
+	var a float64
+	_, err := fmt.Sscanf(lastLine(out), "test accuracy %f%%", &a)
+	require.NoError(t, err)
+	return a
+}
+
+// The drawn digits are hard enough that a linear classifier is clearly worse.
+func TestPerceptronIsBetterThanLinear(t *testing.T) {
+	flags := []string{"-samples", "4000", "-epochs", "3", "-model"}
+	linear, mlp := accuracy(t, fine(t, with(flags, "linear")...)), accuracy(t, fine(t, with(flags, "mlp")...))
+	require.Greater(t, mlp, 90.0)
+	require.Greater(t, mlp, linear+8)
+}
+
+// One epoch of the real MNIST, where it is at hand.
+func TestRealMNIST(t *testing.T) {
+	const dir = "../../../shared/data/mnist"
+	if _, err := os.Stat(dir); err != nil || testing.Short() {
+		t.Skip("takes some seconds, and the files of MNIST")
+	}
+	require.Greater(t, accuracy(t, fine(t, "-data", dir, "-epochs", "1")), 96.5)
 }
 
 func TestPlot(t *testing.T) {
@@ -263,7 +291,7 @@ func mnistFolder(t *testing.T) string {
 }
 
 func TestFiles(t *testing.T) {
-	flags := []string{"-model", "linear", "-batch", "50", "-epochs", "1", "-device", "interp", "-data"}
+	flags := []string{"-model", "linear", "-batch", "50", "-epochs", "1", "-data"}
 	require.Contains(t, fine(t, with(flags, mnistFolder(t))...), "120 digits to train on, 30 to test on")
 
 	const images, labels = "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"

@@ -57,6 +57,10 @@ func (c *curves) write(path string) error {
 			return fmt.Errorf("draw %s: %w", path, err)
 		}
 	}
+	accuracy.Legend = plot.NewLegend() // the title says it all
+	for _, p := range []*plot.Plot{loss, accuracy} {
+		p.X.Min = 0
+	}
 	img := vgimg.NewWith(vgimg.UseWH(6*vg.Inch, 7*vg.Inch), vgimg.UseDPI(110))
 	tiles := draw.Tiles{Rows: 2, Cols: 1, PadX: vg.Millimeter, PadY: 4 * vg.Millimeter,
 		PadTop: 2 * vg.Millimeter, PadBottom: 2 * vg.Millimeter, PadLeft: 2 * vg.Millimeter, PadRight: 4 * vg.Millimeter}
