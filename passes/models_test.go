@@ -45,10 +45,9 @@ func geluTanh(x *graph.Node) *graph.Node {
 	return x.MulScalar(0.5).Mul(u.Tanh().AddScalar(1))
 }
 
-// attention is causal self-attention of x [batch,time,width].
-func attention(g *graph.Graph, x *graph.Node, heads int) *graph.Node {
-	b, t, w := x.Dim(0), x.Dim(1), x.Dim(2)
-	qkv := x.MatMul(weight(g, "qkv", 3*w, w).T())
+// attend is causal attention over qkv [batch,time,3*width].
+func attend(g *graph.Graph, qkv *graph.Node, heads int) *graph.Node {
+	b, t, w := qkv.Dim(0), qkv.Dim(1), qkv.Dim(2)/3
 	part := func(i int) *graph.Node {
 		return qkv.Slice(-1, i*w, (i+1)*w, 1).Reshape(b, t, heads, w/heads).Transpose(0, 2, 1, 3)
 	}
@@ -57,8 +56,13 @@ func attention(g *graph.Graph, x *graph.Node, heads int) *graph.Node {
 	col := graph.Iota(g, graph.I32, 0, t)
 	row := col.Unsqueeze(1)
 	s = graph.Where(col.LessEqual(row), s, graph.Scalar(g, graph.F32, math.Inf(-1)))
-	y := s.Softmax(-1).MatMul(v).Transpose(0, 2, 1, 3).Reshape(b, t, w)
-	return y.MatMul(weight(g, "proj", w, w).T())
+	return s.Softmax(-1).MatMul(v).Transpose(0, 2, 1, 3).Reshape(b, t, w)
+}
+
+// attention is causal self-attention of x [batch,time,width].
+func attention(g *graph.Graph, x *graph.Node, heads int) *graph.Node {
+	w := x.Dim(2)
+	return attend(g, x.MatMul(weight(g, "qkv", 3*w, w).T()), heads).MatMul(weight(g, "proj", w, w).T())
 }
 
 // withGrads outputs y and the gradients, for a cotangent that is fed.
@@ -70,13 +74,68 @@ func withGrads(g *graph.Graph, y *graph.Node, wrt ...*graph.Node) {
 	}
 }
 
+// adamW appends the update of each parameter.
+func adamW(g *graph.Graph, loss *graph.Node, params []*graph.Variable) {
+	lr := g.Input("lr", graph.F32)
+	var wrt []*graph.Node
+	for _, p := range params {
+		wrt = append(wrt, g.Var(p))
+	}
+	for i, d := range g.Grad(loss, wrt...) {
+		state := func(s string) *graph.Variable {
+			return graph.NewVariable(params[i].Name()+s, params[i].Type(), nil)
+		}
+		p, vm, vv := wrt[i], state(".m"), state(".v")
+		m := g.Var(vm).MulScalar(0.9).Add(d.MulScalar(0.1))
+		v := g.Var(vv).Abs().MulScalar(0.999).Add(d.Mul(d).MulScalar(0.001))
+		g.Assign(vm, m)
+		g.Assign(vv, v)
+		g.Assign(params[i], p.Mul(graph.Scalar(g, graph.F32, 1).Sub(lr.MulScalar(0.01))).Sub(lr.Mul(m.Div(v.Sqrt().AddScalar(1e-8)))))
+	}
+}
+
+// gptStep is a training step of a transformer: pre-norm, causal attention,
+// GELU, an untied head, AdamW.
+func gptStep(batch, time, width, heads, layers, vocabulary int) func(g *graph.Graph) {
+	return func(g *graph.Graph) {
+		var params []*graph.Variable
+		param := func(name string, dims ...int) *graph.Node {
+			v := graph.NewVariable(name, types.Of(graph.F32, dims...), nil)
+			params = append(params, v)
+			return g.Var(v)
+		}
+		linear := func(x *graph.Node, name string, out int) *graph.Node {
+			return x.MatMul(param(name+".weight", out, x.Dim(-1)).T()).Add(param(name+".bias", out))
+		}
+		norm := func(x *graph.Node, name string) *graph.Node {
+			return layerNorm(x, param(name+".weight", width), param(name+".bias", width))
+		}
+		ids, labels := g.Input("ids", graph.I32, batch, time), g.Input("labels", graph.I32, batch, time)
+		x := param("tok", vocabulary, width).Take(0, ids).Add(param("pos", time, width))
+		for i := range layers {
+			name := func(s string) string { return fmt.Sprintf("h%d.%s", i, s) }
+			h := norm(x, name("ln1"))
+			qkv := linear(h, name("qkv"), 3*width)
+			x = x.Add(linear(attend(g, qkv, heads), name("proj"), width))
+			x = x.Add(linear(geluTanh(linear(norm(x, name("ln2")), name("fc1"), 4*width)), name("fc2"), width))
+		}
+		logits := norm(x, "ln").MatMul(param("head", vocabulary, width).T())
+		loss := nn.CrossEntropy(logits, labels)
+		g.Output("loss", loss)
+		adamW(g, loss, params)
+	}
+}
+
 type namedModel struct {
 	name  string
 	model func(g *graph.Graph)
 }
 
 // models are those whose kernels are listed.
-var models = append([]namedModel{{"mlp_sgd_momentum", mlpStep(128, 784, 512, 256, 10)}}, smallModels...)
+var models = append([]namedModel{
+	{"mlp_sgd_momentum", mlpStep(128, 784, 512, 256, 10)},
+	{"gpt_4_layers_adamw", gptStep(16, 64, 128, 4, 4, 96)},
+}, smallModels...)
 
 // smallModels are those that the interpreter runs in a moment.
 var smallModels = []namedModel{
@@ -196,23 +255,7 @@ var smallModels = []namedModel{
 		d := graph.Where(keep, x.MulScalar(1/0.9), graph.Scalar(g, graph.F32, 0))
 		withGrads(g, layerNorm(d.Add(r), gamma, beta), x, r, gamma, beta)
 	}},
-	{"adamw", func(g *graph.Graph) {
-		lr := g.Input("lr", graph.F32)
-		for i, dims := range [][]int{{12, 20}, {12}, {8, 12}, {8}} {
-			name := func(s string) string { return fmt.Sprint(s, i) }
-			grad := g.Input(name("grad"), graph.F32, dims...)
-			var vs [3]*graph.Variable
-			for j, s := range []string{"p", "m", "v"} {
-				vs[j] = graph.NewVariable(name(s), types.Of(graph.F32, dims...), nil)
-			}
-			p, m, v := g.Var(vs[0]), g.Var(vs[1]), g.Var(vs[2])
-			m = m.MulScalar(0.9).Add(grad.MulScalar(0.1))
-			v = v.Abs().MulScalar(0.999).Add(grad.Mul(grad).MulScalar(0.001))
-			g.Assign(vs[1], m)
-			g.Assign(vs[2], v)
-			g.Assign(vs[0], p.Mul(graph.Scalar(g, graph.F32, 1).Sub(lr.MulScalar(0.01))).Sub(lr.Mul(m.Div(v.Sqrt().AddScalar(1e-8)))))
-		}
-	}},
+	{"gpt_small", gptStep(2, 6, 8, 2, 1, 12)},
 	{"barrier", func(g *graph.Graph) {
 		x, w := g.Input("x", graph.F32, 6, 10), weight(g, "w", 10)
 		h := x.Add(w).Tanh()
