@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -167,6 +168,11 @@ func testTrace(t *testing.T, s *suite) {
 			want = of(types.F32, 4, 8, 12)
 		}
 		require.Equal(t, want.bytes, read([]int{y, z}[launch]))
+		if !s.dev.Target().GPU { // read gives the memory itself
+			for _, b := range []int{x, y, z} {
+				require.Zero(t, uintptr(unsafe.Pointer(unsafe.SliceData(read(b))))%64, "buffer %d is not aligned", b)
+			}
+		}
 		require.Equal(t, d.values[x].bytes, read(x))
 		return nil
 	}))

@@ -3,6 +3,8 @@ package backendtest
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 )
@@ -52,6 +54,29 @@ func testPrograms(t *testing.T, s *suite) {
 		d.launch(m.pointwise(), d.input(whole(types.F32, 50, 1)), d.input(whole(types.F32, 50, 2)), z)
 		d.launch(double(150), z, d.output(types.F32, 150))
 		s.check(t, d, Exact)
+	})
+	t.Run("same bits again", func(t *testing.T) {
+		product := newProduct(nil, []int{70}, []int{50}, []int{130})
+		product.write(product.of(product.operands(types.F32, 0)), product.result()...)
+		total := newMaker("total")
+		a := total.axes(50021)
+		total.write(total.sum(total.read(types.F32, a...), a...))
+		for _, d := range []*draft{
+			single(product.kernel(), normal(types.F32, 70*130, 1), normal(types.F32, 130*50, 2)),
+			single(total.general(), normal(types.F32, 50021, 1)),
+			single(softmax(types.F32, 300, 70), normal(types.F32, 21000, 1)),
+			single(layerNorm(types.F32, 70, 300), normal(types.F32, 21000, 1), normal(types.F32, 300, 2), normal(types.F32, 300, 3)),
+			single(columnSums(900, 40), normal(types.F32, 36000, 1), normal(types.F32, 36000, 2)),
+			perceptron(40, 30, 20, 10),
+		} {
+			first, err := runOn(s.dev, d)
+			require.NoError(t, err)
+			for range 2 {
+				again, err := runOn(s.dev, d)
+				require.NoError(t, err)
+				require.Equal(t, first, again)
+			}
+		}
 	})
 	t.Run("no launches", func(t *testing.T) { s.check(t, newDraft(), Exact) })
 	t.Run("state", func(t *testing.T) {

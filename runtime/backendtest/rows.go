@@ -13,7 +13,7 @@ import (
 // numbers, in another order, of values within a few ulp.
 var rowNear = Tolerance{Ulps: 64, Absolute: 1e-5}
 
-var rowShapes = [][2]int{{2, 2}, {3, 7}, {65, 3}, {5, 64}, {2, 1000}, {33, 129}, {1030, 5}, {3, 5003}}
+var rowShapes = [][2]int{{2, 2}, {3, 7}, {65, 3}, {5, 64}, {2, 1000}, {33, 129}, {1030, 5}, {2003, 9}, {3, 5003}}
 
 func testRows(t *testing.T, s *suite) {
 	for _, sh := range rowShapes {
