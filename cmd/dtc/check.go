@@ -164,5 +164,3 @@ func (c *checker) tolerance(d types.DType) float64 {
 	}
 	return 0
 }
-
-func exactly(types.DType) float64 { return 0 }

@@ -166,7 +166,7 @@ func (c *checker) compare(ctx context.Context, dev device.Device, name string, s
 		verdict = "WRONG"
 	}
 	if s.exact && all != nil && !d.bad {
-		e, err := worst(got, all, exactly)
+		e, err := differentBits(got, all)
 		if err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", name, s.name, err)
 		}

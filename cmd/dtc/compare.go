@@ -45,6 +45,23 @@ func worst(got, want []tensor.Named, tolerance func(types.DType) float64) (diffe
 	return w, nil
 }
 
+// differentBits returns the worst difference of the first value that does not
+// have the bits of the reference.
+func differentBits(got, want []tensor.Named) (difference, error) {
+	for i, g := range got {
+		if tensor.Equal(g.Tensor, want[i].Tensor) {
+			continue
+		}
+		d, err := compare(g.Tensor, want[i].Tensor)
+		if err != nil {
+			return d, fmt.Errorf("%s: %w", g.Name, err)
+		}
+		d.where, d.bad = g.Name+d.where, true
+		return d, nil
+	}
+	return difference{}, nil
+}
+
 func compare(got, want *tensor.Tensor) (difference, error) {
 	var w difference
 	if !got.Type().Equal(want.Type()) {
@@ -52,6 +69,9 @@ func compare(got, want *tensor.Tensor) (difference, error) {
 	}
 	if tensor.Equal(got, want) {
 		return w, nil
+	}
+	if got.DType() == types.I64 {
+		return compareInts(got, want)
 	}
 	g, err := float64s(got)
 	if err != nil {
@@ -67,6 +87,25 @@ func compare(got, want *tensor.Tensor) (difference, error) {
 	}
 	for i := range g {
 		if e := deviation(g[i], r[i], scale); e > w.err {
+			w = difference{err: e, where: types.Shape(unravel(i, got.Shape())).String()}
+		}
+	}
+	return w, nil
+}
+
+// compareInts is compare for integers that a float64 does not hold.
+func compareInts(got, want *tensor.Tensor) (difference, error) {
+	var w difference
+	g, err := tensor.Data[int64](got)
+	if err != nil {
+		return w, err
+	}
+	r, err := tensor.Data[int64](want)
+	if err != nil {
+		return w, err
+	}
+	for i := range g {
+		if e := float64(uint64(max(g[i], r[i])) - uint64(min(g[i], r[i]))); e > w.err {
 			w = difference{err: e, where: types.Shape(unravel(i, got.Shape())).String()}
 		}
 	}

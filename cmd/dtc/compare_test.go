@@ -34,6 +34,8 @@ func TestWorst(t *testing.T) {
 		{"infinity", vector(t, 1, inf), vector[float32](t, 1, 1), math.Inf(1), "v[1]", true},
 		{"zero of other sign", vector(t, float32(math.Copysign(0, -1))), vector[float32](t, 0), 0, "", false},
 		{"integers", vector[int32](t, 1, 5), vector[int32](t, 1, 7), 2, "v[1]", true},
+		{"large integers", vector[int64](t, 1<<60, 1<<60+1), vector[int64](t, 1<<60, 1<<60), 1, "v[1]", true},
+		{"far integers", vector[int64](t, math.MinInt64), vector[int64](t, math.MaxInt64), math.MaxUint64, "v[0]", true},
 		{"truth values", vector(t, true), vector(t, false), 1, "v[0]", true},
 	} {
 		d, err := worst([]tensor.Named{{Name: "v", Tensor: c.got}}, []tensor.Named{{Name: "v", Tensor: c.want}}, func(d types.DType) float64 {
@@ -62,8 +64,20 @@ func TestWorstOfSeveral(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "d[0]", d.where)
 	require.True(t, d.bad)
-	_, err = worst(got, []tensor.Named{want[1], want[0]}, exactly)
+	_, err = worst(got, []tensor.Named{want[1], want[0]}, func(types.DType) float64 { return 0 })
 	require.ErrorContains(t, err, "f: is f32[1], and f64[1] in the reference")
+}
+
+// Bits are compared, not values.
+func TestDifferentBits(t *testing.T) {
+	zero, minus := vector[float32](t, 1, 0), vector(t, 1, float32(math.Copysign(0, -1)))
+	same := tensor.Named{Name: "s", Tensor: zero}
+	d, err := differentBits([]tensor.Named{same, {Name: "z", Tensor: zero}}, []tensor.Named{same, {Name: "z", Tensor: minus}})
+	require.NoError(t, err)
+	require.Equal(t, difference{where: "z", bad: true}, d)
+	d, err = differentBits([]tensor.Named{same}, []tensor.Named{{Name: "s", Tensor: zero.Clone()}})
+	require.NoError(t, err)
+	require.Equal(t, difference{}, d)
 }
 
 func TestUsesOf(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -35,7 +36,8 @@ func (a *app) runCommand() *cobra.Command {
 --feed gives inputs and --var gives variables: NAME=FILE.npy, NAME=FILE.npz, or
 FILE.npz for all arrays of an archive. An example without --feed runs on inputs
 of its own, chosen by --seed, which also chooses the first values of its
-variables. Variables of a file that are not given are zero.
+variables. Variables of a file that are not given are zero; states of random
+number generators are made of --seed.
 
 --find-nan runs operation by operation, without fusion, and names the first one
 that made a NaN, with its source line.`,
@@ -52,7 +54,7 @@ that made a NaN, with its source line.`,
 	f.StringVar(&o.out, "out", "", "write the outputs to this npz `FILE`")
 	f.StringVar(&o.varsOut, "vars-out", "", "write the variables after the step to this npz `FILE`")
 	f.StringVar(&o.device, "device", defaultDevice(), "run on this `DEVICE`")
-	f.Uint64Var(&o.seed, "seed", 0, "seed of an example's inputs and variables")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of random numbers, and of an example's inputs and variables")
 	f.BoolVar(&o.findNaN, "find-nan", false, "name the operation and source line that made the first NaN")
 	dimFlag(cmd, &o.dims)
 	complete(cmd, "device", deviceKinds)
@@ -134,8 +136,8 @@ func (p *program) inputs(list []string, seed uint64) (map[string]*tensor.Tensor,
 	return feeds, checkArrays("input", "feed", feeds, p.graph.Inputs())
 }
 
-// state returns the arrays given for variables, and an example's own for the
-// others.
+// state returns the arrays given for variables. For the others it returns an
+// example's own; of a file, only the states of random number generators.
 func (p *program) state(list []string, seed uint64) (map[string]*tensor.Tensor, error) {
 	given, err := readArrays("var", list)
 	if err != nil {
@@ -148,9 +150,15 @@ func (p *program) state(list []string, seed uint64) (map[string]*tensor.Tensor, 
 	if err != nil {
 		return nil, err
 	}
-	for name, t := range given {
-		vars[name] = t
+	uses := usesOf(p.graph)
+	for _, n := range p.graph.Variables() {
+		if p.model == nil && uses[n].state {
+			if vars[n.Attr.Name], err = randomValue(n, uses[n], seed); err != nil {
+				return nil, err
+			}
+		}
 	}
+	maps.Copy(vars, given)
 	return vars, nil
 }
 
