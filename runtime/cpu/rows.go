@@ -56,7 +56,7 @@ func (c *compiler) rows() bool {
 			}
 			n := points(kept)
 			if e.Op != kernel.Add || e.DType.Size() < 4 || n*blocks > sinkLanes || kernel.SetOf(kept) != e.Free() ||
-				e.Free()&^(outer|inner) != 0 || c.facts.guarded[e] || c.facts.sensitive[e] {
+				e.Free()&^(outer|inner) != 0 || outer&^(kernel.SetOf(e.Axes)|e.Free()) != 0 || c.facts.guarded[e] || c.facts.sensitive[e] {
 				return false
 			}
 			sinks = append(sinks, &sink{fold: e, points: n, terms: rowMajor(kept)})
