@@ -39,11 +39,12 @@ func deep(blocks int) func(g *graph.Graph) {
 	}
 }
 
-// BenchmarkCompileDeep compiles graphs of some 1,000 and 5,000 nodes.
+// BenchmarkCompileDeep compiles graphs of some 1,000 and 5,000 nodes, and the
+// training step of a transformer of four layers.
 func BenchmarkCompileDeep(b *testing.B) {
-	for name, blocks := range map[string]int{"1k": 10, "5k": 52} {
+	for name, model := range map[string]func(*graph.Graph){"1k": deep(10), "5k": deep(52), "gpt": gptStep(16, 64, 128, 4, 4, 96)} {
 		b.Run(name, func(b *testing.B) {
-			g := build(b, deep(blocks))
+			g := build(b, model)
 			b.ReportMetric(float64(len(g.Nodes)), "nodes")
 			for b.Loop() {
 				c, err := passes.Compile(g, &passes.Config{})

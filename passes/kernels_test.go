@@ -71,24 +71,17 @@ func structure(k *kernel.Kernel) string {
 }
 
 // A wrong choice of fusion stays correct and merely slow: the lists guard it.
+// The arena is close to the largest set of values alive at one time, which no
+// plan can undercut.
 func TestKernelLists(t *testing.T) {
 	for _, m := range models {
 		t.Run(m.name, func(t *testing.T) {
 			c, err := passes.Compile(build(t, m.model), &passes.Config{Check: true})
 			require.NoError(t, err)
 			golden(t, "kernels/"+m.name+".txt", kernelList(c.Program))
+			require.LessOrEqual(t, float64(c.Memory.Peak), 1.05*float64(c.Memory.LowerBound))
+			require.LessOrEqual(t, c.Memory.Peak, c.Memory.Sum)
 		})
-	}
-}
-
-// The arena is close to the largest set of values alive at one time, which no
-// plan can undercut.
-func TestMemoryNearLowerBound(t *testing.T) {
-	for _, m := range models {
-		c, err := passes.Compile(build(t, m.model), &passes.Config{Check: true})
-		require.NoError(t, err)
-		require.LessOrEqual(t, float64(c.Memory.Peak), 1.05*float64(c.Memory.LowerBound), m.name)
-		require.LessOrEqual(t, c.Memory.Peak, c.Memory.Sum, m.name)
 	}
 }
 
