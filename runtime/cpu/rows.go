@@ -54,6 +54,11 @@ func (c *compiler) rows() bool {
 					kept = append(kept, a)
 				}
 			}
+			// A sink over some inner axes only would be added once for each point of
+			// the others.
+			if in := (kernel.SetOf(e.Axes) | e.Free()) & inner; in != 0 && in != inner {
+				return false
+			}
 			n := points(kept)
 			if e.Op != kernel.Add || e.DType.Size() < 4 || n*blocks > sinkLanes || kernel.SetOf(kept) != e.Free() ||
 				e.Free()&^(outer|inner) != 0 || outer&^(kernel.SetOf(e.Axes)|e.Free()) != 0 || c.facts.guarded[e] || c.facts.sensitive[e] {
