@@ -3,6 +3,7 @@ package ir
 import (
 	"strings"
 
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 )
 
@@ -68,13 +69,19 @@ func (b *Builder) Assign(variable, value *Node) *Node {
 	return b.New(OpAssign, Attr{}, variable, value)
 }
 
-// Const appends v, rounded or wrapped to t's element type, everywhere.
+// Const appends v everywhere, converted to t's element type as by a cast.
 func (b *Builder) Const(t types.Type, v float64) *Node {
+	if !t.DType.IsFloat() {
+		return b.leaf(OpConst, Attr{Int: kernel.EvalCast(kernel.FloatScalar(types.F64, v), t.DType).Int()}, t)
+	}
 	return b.leaf(OpConst, Attr{Value: v}, t)
 }
 
-// ConstInt appends the integer v everywhere; t is not a floating-point type.
+// ConstInt appends the integer v everywhere, converted to t's element type.
 func (b *Builder) ConstInt(t types.Type, v int64) *Node {
+	if t.DType.IsFloat() {
+		return b.Const(t, float64(v))
+	}
 	return b.leaf(OpConst, Attr{Int: v}, t)
 }
 

@@ -188,12 +188,12 @@ func (g *Graph) ofOp(op Op) []*Node {
 // Live returns the nodes that outputs, inputs and effects need, in order.
 func (g *Graph) Live() []*Node {
 	live := map[*Node]bool{}
-	var mark func(n *Node)
-	mark = func(n *Node) {
-		if !live[n] {
-			live[n] = true
-			for _, a := range n.Args {
-				mark(a)
+	mark := func(n *Node) {
+		for todo := []*Node{n}; len(todo) > 0; {
+			n := todo[len(todo)-1]
+			if todo = todo[:len(todo)-1]; !live[n] {
+				live[n] = true
+				todo = append(todo, n.Args...)
 			}
 		}
 	}
