@@ -32,6 +32,8 @@ type register struct {
 	home   *block
 	placed bool // a name of other memory
 	loaded bool // of a parameter's memory
+	konst  bool // the constant word
+	word   int64
 }
 
 // A value is a register and the lanes that it has.
@@ -50,8 +52,9 @@ type memoKey struct {
 // A space is the axes that lanes run over, outermost first. In a tile of
 // several rows the first axes, row, number the rows.
 type space struct {
-	axes []*kernel.Axis
-	row  int // how many of the axes
+	axes  []*kernel.Axis
+	row   int  // how many of the axes
+	whole bool // a tile holds all points of the axes, or whole rows
 }
 
 // width is the lanes of one row.
@@ -264,7 +267,9 @@ func (b *builder) compute(e *kernel.Expr, mask value) value {
 	case kernel.Cast:
 		x := b.data(e.Args[0], mask)
 		from := e.Args[0].DType
-		return b.op("cast."+e.DType.String(), castLoop(from, e.DType), x.cl, e.DType.Size(), from.Size() == e.DType.Size(), x)
+		v := b.op("cast."+e.DType.String(), castLoop(from, e.DType), x.cl, e.DType.Size(), from.Size() == e.DType.Size(), x)
+		b.last().sem = sem{kind: semCast, d: from, to: e.DType}
+		return v
 	case kernel.Select:
 		c := b.data(e.Args[0], mask)
 		x, y := b.data(e.Args[1], mask), b.data(e.Args[2], mask)
@@ -287,6 +292,7 @@ func (b *builder) compute(e *kernel.Expr, mask value) value {
 func (b *builder) constant(s kernel.Scalar) value {
 	v := b.op("const "+s.String(), bySize(s.DType, opConst[uint8], opConst[uint32], opConst[uint64]), scalar, s.DType.Size(), false)
 	b.last().imm = scalarBits(s)
+	b.regs[v.r].konst, b.regs[v.r].word = true, b.last().imm
 	return v
 }
 
@@ -294,7 +300,9 @@ func (b *builder) call1(op kernel.Op, x value, from, to types.DType) value {
 	if op == kernel.Bitcast {
 		return b.op("bitcast", bySize(to, copyLanes[uint8], copyLanes[uint32], copyLanes[uint64]), x.cl, to.Size(), true, x)
 	}
-	return b.op(op.String()+"."+from.String(), unary(op, from), x.cl, to.Size(), true, x)
+	v := b.op(op.String()+"."+from.String(), unary(op, from), x.cl, to.Size(), true, x)
+	b.last().sem = sem{kind: semUnary, op: op, d: from}
+	return v
 }
 
 // call2 returns op of x and y, whose elements are of type d.
@@ -320,6 +328,7 @@ func (b *builder) call2(op kernel.Op, x, y value, d types.DType) value {
 	if op == kernel.Shl || op == kernel.Shr {
 		b.last().imm = int64(8 * d.Size())
 	}
+	b.last().sem = sem{kind: semBinary, op: op, d: d}
 	return v
 }
 
@@ -343,14 +352,18 @@ func (b *builder) choose(c, x, y value, d types.DType) value {
 	if c.cl == scalar && cl != scalar {
 		v := b.op("choose", bySize(d, opChoose[uint8], opChoose[uint32], opChoose[uint64]), cl, size, true, c, x, y)
 		b.last().imm = scalars
+		b.last().sem = sem{kind: semSelect, d: d}
 		return v
 	}
 	c = b.expand(c, cl)
 	if scalars == 0 {
-		return b.op("select", bySize(d, opSelect[uint8], opSelect[uint32], opSelect[uint64]), cl, size, true, c, x, y)
+		v := b.op("select", bySize(d, opSelect[uint8], opSelect[uint32], opSelect[uint64]), cl, size, true, c, x, y)
+		b.last().sem = sem{kind: semSelect, d: d}
+		return v
 	}
 	v := b.op("select.s", bySize(d, opSelectScalar[uint8], opSelectScalar[uint32], opSelectScalar[uint64]), cl, size, true, c, x, y)
 	b.last().imm = scalars
+	b.last().sem = sem{kind: semSelect, d: d}
 	return v
 }
 
@@ -381,7 +394,11 @@ func (b *builder) and(m, p value) value {
 
 // not returns the negation of a mask.
 func (b *builder) not(p value) value {
-	return b.once(b.home(0, p), opKey{"not", p.r, none}, func() value { return b.op("not", notBool, p.cl, 1, true, p) })
+	return b.once(b.home(0, p), opKey{"not", p.r, none}, func() value {
+		v := b.op("not", notBool, p.cl, 1, true, p)
+		b.last().sem = sem{kind: semUnary, op: kernel.Not, d: types.Bool}
+		return v
+	})
 }
 
 // once returns what f makes in block h, made once.

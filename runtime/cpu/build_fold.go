@@ -24,9 +24,9 @@ func (b *builder) fold(e *kernel.Expr, mask value) value {
 	switch s := b.cur.lanes; {
 	case total == 0:
 		return b.constant(kernel.Identity(e.Op, e.DType))
-	case b.cur.full != 0 && cl != full && b.cur.full == kernel.SetOf(s.axes) && over == b.cur.full&^b.cur.row:
+	case b.cur.full != 0 && s.whole && cl != full && b.cur.full == kernel.SetOf(s.axes) && over == b.cur.full&^b.cur.row:
 		return b.reduce(e, mask)
-	case b.cur.full == 0 && cl == scalar && total >= minChunk:
+	case cl == scalar && total >= minChunk:
 		return b.chunks(e, mask)
 	}
 	return b.loop(e, mask, cl)
@@ -42,8 +42,8 @@ func (b *builder) reduce(e *kernel.Expr, mask value) value {
 		b.last().width = b.cur.lanes.width()
 		return d
 	}
-	d := b.constant(kernel.Identity(e.Op, e.DType))
-	b.emit(instr{fn: f.into, name: name, dst: d.r, a: v.r, b: none, c: none, cl: scalar, accumulates: true})
+	d := b.running(e)
+	b.emit(foldInto(e, d, v))
 	return d
 }
 
@@ -51,16 +51,13 @@ func (b *builder) reduce(e *kernel.Expr, mask value) value {
 func (b *builder) chunks(e *kernel.Expr, mask value) value {
 	total := points(e.Axes)
 	step := min(total, tileLanes)
-	d := b.constant(kernel.Identity(e.Op, e.DType))
+	d := b.running(e)
 	n := b.open()
-	b.bindLanes(n, &space{axes: e.Axes}, step)
+	b.bindLanes(n, &space{axes: e.Axes, whole: total <= step}, step)
 	n.fold |= kernel.SetOf(e.Axes)
 	b.in(n, func() value {
 		v := b.expand(b.data(e.Args[0], mask), full)
-		b.emit(instr{
-			fn: foldLoops(e.Op, e.DType).into, name: "fold." + e.Op.String() + "." + e.DType.String(),
-			dst: d.r, a: v.r, b: none, c: none, cl: scalar, accumulates: true,
-		})
+		b.emit(foldInto(e, d, v))
 		return d
 	})
 	b.emit(instr{
@@ -84,10 +81,14 @@ func (b *builder) loop(e *kernel.Expr, mask value, cl class) value {
 	return d
 }
 
-// fresh returns a new register whose lanes hold s.
+// running returns a new scalar that starts as the identity of the fold e.
+func (b *builder) running(e *kernel.Expr) value { return b.fresh(kernel.Identity(e.Op, e.DType), scalar) }
+
+// fresh returns a new register whose lanes hold s at first.
 func (b *builder) fresh(s kernel.Scalar, cl class) value {
 	d := b.constant(s)
 	if cl == scalar {
+		b.regs[d.r].konst = false
 		return d
 	}
 	size := s.DType.Size()
@@ -108,7 +109,10 @@ func (b *builder) accumulate(op kernel.Op, t types.DType, d, v value) {
 	if fn == nil {
 		b.fail("no fold with %s of %s", op, t)
 	}
-	b.emit(instr{fn: fn, name: op.String() + "." + t.String(), dst: d.r, a: d.r, b: v.r, c: none, cl: d.cl, accumulates: true})
+	b.emit(instr{
+		fn: fn, name: op.String() + "." + t.String(), dst: d.r, a: d.r, b: v.r, c: none, cl: d.cl, accumulates: true,
+		sem: sem{kind: semBinary, op: op, d: t},
+	})
 }
 
 func newLoop(slots []int, axes []*kernel.Axis, step int) *loop {

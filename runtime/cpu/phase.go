@@ -97,6 +97,7 @@ func (c *compiler) builder(store int) *builder {
 // finish makes a phase of what b built.
 func (c *compiler) finish(b *builder, name string, positions, grain int) *phase {
 	p := &phase{name: name, code: b.root.code, env: b.env, positions: positions, grain: max(1, grain)}
+	p.compileLanes(b)
 	p.place(b)
 	p.work = positions * countOps(p.code)
 	c.plan.phases = append(c.plan.phases, p)
@@ -175,7 +176,7 @@ func (c *compiler) tiles(group []int) {
 	}
 	step := min(total, tileLanes)
 	n := b.open()
-	b.bindLanes(n, &space{axes: axes}, step)
+	b.bindLanes(n, &space{axes: axes, whole: total <= step}, step)
 	b.in(n, func() value {
 		b.stores(c.k, group)
 		return noValue
@@ -224,7 +225,7 @@ func (b *builder) stores(k *kernel.Kernel, group []int) {
 
 // put stores lanes of class cl of v to a buffer.
 func (b *builder) put(buf int, ix index, at, v value, cl class, d types.DType) {
-	in := instr{dst: none, a: none, b: none, c: none, cl: cl, buf: buf}
+	in := instr{dst: none, a: none, b: none, c: none, cl: cl, buf: buf, sem: sem{kind: semMemory}}
 	switch {
 	case len(ix.vec) > 0:
 		in.fn, in.name = bySize(d, opScatter[uint8], opScatter[uint32], opScatter[uint64]), "scatter"
@@ -235,6 +236,7 @@ func (b *builder) put(buf int, ix index, at, v value, cl class, d types.DType) {
 	default:
 		in.fn, in.name = bySize(d, opStore[uint8], opStore[uint32], opStore[uint64]), "store"
 		in.a, in.aff = b.expand(v, cl).r, ix.affine(b, cl)
+		in.sem = sem{kind: semStore, d: d}
 	}
 	b.emit(in)
 }

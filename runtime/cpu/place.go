@@ -37,17 +37,17 @@ func (l *liveness) visit(code []instr) {
 			continue
 		}
 		in.eachRead(l.use)
-		switch {
-		case in.dst == none:
-		case l.lives[in.dst].from >= 0:
-			l.use(in.dst)
-		default:
-			l.lives[in.dst] = life{l.at, l.at}
-			l.order = append(l.order, in.dst)
+		in.eachWritten(func(r reg) {
+			if l.lives[r].from >= 0 {
+				l.use(r)
+				return
+			}
+			l.lives[r] = life{l.at, l.at}
+			l.order = append(l.order, r)
 			if in.lanewise {
 				l.lane[l.at] = in
 			}
-		}
+		})
 	}
 }
 
@@ -150,5 +150,20 @@ func (in *instr) eachRead(f func(reg)) {
 	}
 	if in.accumulates {
 		f(in.dst)
+	}
+	if in.lane != nil {
+		in.lane.eachRead(f)
+	}
+}
+
+// eachWritten calls f for the registers that the instruction writes.
+func (in *instr) eachWritten(f func(reg)) {
+	if in.dst != none {
+		f(in.dst)
+	}
+	if in.lane != nil {
+		for _, o := range in.lane.outs {
+			f(o.r)
+		}
 	}
 }

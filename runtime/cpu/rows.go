@@ -136,7 +136,7 @@ func (c *compiler) shortRows(b *builder, passing []int, sinks []*sink) {
 	width := points(s.Inner)
 	step := max(1, tileLanes/width)
 	n := b.open()
-	b.bindLanes(n, &space{axes: concat(s.Outer, s.Inner), row: len(s.Outer)}, step*width)
+	b.bindLanes(n, &space{axes: concat(s.Outer, s.Inner), row: len(s.Outer), whole: true}, step*width)
 	b.rows = max(b.rows, step)
 	b.in(n, func() value {
 		b.rowValues(c, passing, sinks)
@@ -154,7 +154,7 @@ func (c *compiler) wholeRows(b *builder, passing []int, sinks []*sink) {
 	// reductions of its lanes.
 	n := b.open()
 	slots := b.bindEnv(n, s.Outer)
-	b.bindLanes(n, &space{axes: s.Inner}, points(s.Inner))
+	b.bindLanes(n, &space{axes: s.Inner, whole: true}, points(s.Inner))
 	b.in(n, func() value {
 		b.rowValues(c, passing, sinks)
 		return noValue
@@ -216,7 +216,7 @@ func (b *builder) rowValues(c *compiler, passing []int, sinks []*sink) {
 		ix := index{terms: k.terms, slots: []term{{int64(k.points), taskSlot}}, cl: cl}
 		b.emit(instr{
 			fn: foldLoops(kernel.Add, k.fold.DType).accum, name: "sum." + k.fold.DType.String(),
-			dst: none, a: v.r, b: none, c: none, cl: cl, buf: k.buf, aff: ix.affine(b, cl),
+			dst: none, a: v.r, b: none, c: none, cl: cl, buf: k.buf, aff: ix.affine(b, cl), sem: sem{kind: semAccum, d: k.fold.DType},
 		})
 	}
 	b.stores(c.k, passing)

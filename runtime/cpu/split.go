@@ -93,7 +93,7 @@ func (c *compiler) foldChunks(b *builder, e *kernel.Expr, kept []*kernel.Axis, i
 	outer := b.open()
 	slots := b.bindEnv(outer, kept)
 	b.in(outer, func() value {
-		d := b.constant(kernel.Identity(e.Op, e.DType))
+		d := b.running(e)
 		n := b.open()
 		step := min(points(e.Axes), tileLanes)
 		b.bindLanes(n, &space{axes: e.Axes}, step)
@@ -113,7 +113,7 @@ func (c *compiler) foldChunks(b *builder, e *kernel.Expr, kept []*kernel.Axis, i
 // foldColumns folds with lanes along the kept points.
 func (c *compiler) foldColumns(b *builder, e *kernel.Expr, kept []*kernel.Axis, ix index, buf int) {
 	all := b.open()
-	b.bindLanes(all, &space{axes: kept}, points(kept))
+	b.bindLanes(all, &space{axes: kept, whole: true}, points(kept))
 	b.in(all, func() value {
 		d := b.fresh(kernel.Identity(e.Op, e.DType), full)
 		n := b.open()
@@ -135,5 +135,6 @@ func foldInto(e *kernel.Expr, d, v value) instr {
 	return instr{
 		fn: foldLoops(e.Op, e.DType).into, name: "fold." + e.Op.String() + "." + e.DType.String(),
 		dst: d.r, a: v.r, b: none, c: none, cl: scalar, accumulates: true,
+		sem: sem{kind: semFold, op: e.Op, d: e.DType},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"dumbtorch/ir/types"
+	"dumbtorch/runtime/cpu/simd"
 )
 
 // class says how many lanes a register has.
@@ -42,6 +43,8 @@ type instr struct {
 	loop  *loop
 	check *check
 	acc   reg // register that is put on the rows of a tile
+	sem   sem
+	lane  *laneLoop
 }
 
 // A loop is what the instructions that run a body need.
@@ -72,6 +75,7 @@ type state struct {
 
 	scratch  []uint64
 	phase    *phase // that the registers are set up for
+	args     simd.Args
 	products map[*contraction]product
 	tile     tile
 }
