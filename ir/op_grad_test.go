@@ -135,10 +135,6 @@ func gradCases() []gradCase {
 		return gradCase{op, op.String() + " " + name, -1, 1, dims, f}
 	}
 	index := func(b *Builder, d int64, fs ...float64) *Node {
-		data := make([]byte, 0, 4*len(fs))
-		for _, f := range fs {
-			data = append(data, byte(f), 0, 0, 0)
-		}
 		x := b.Input("i", types.Of(types.I32, len(fs)))
 		weights[x] = floatsOf(types.I32, fs...)
 		return x

@@ -82,7 +82,9 @@ func (b *builder) loop(e *kernel.Expr, mask value, cl class) value {
 }
 
 // running returns a new scalar that starts as the identity of the fold e.
-func (b *builder) running(e *kernel.Expr) value { return b.fresh(kernel.Identity(e.Op, e.DType), scalar) }
+func (b *builder) running(e *kernel.Expr) value {
+	return b.fresh(kernel.Identity(e.Op, e.DType), scalar)
+}
 
 // fresh returns a new register whose lanes hold s at first.
 func (b *builder) fresh(s kernel.Scalar, cl class) value {

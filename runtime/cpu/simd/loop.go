@@ -2,6 +2,7 @@ package simd
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"dumbtorch/runtime/cpu/native"
@@ -14,6 +15,8 @@ type Loop struct {
 	tail  int // offset of the code for a partial vector
 	types []Type
 	out   []bool
+
+	cleanup runtime.Cleanup
 }
 
 // Args is what one run of a loop works on: fill in Streams and Scalars by the
@@ -48,18 +51,25 @@ func (b *Builder) Compile() (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simd: %w", err)
 	}
-	return &Loop{code, tail, b.types, b.out}, nil
+	l := &Loop{code: code, tail: tail, types: b.types, out: b.out}
+	l.cleanup = runtime.AddCleanup(l, func(c *native.Code) { c.Free() }, code)
+	return l, nil
 }
 
 // Size returns the bytes of machine code.
 func (l *Loop) Size() int { return l.code.Size() }
 
-// Free gives the code back; no run may be in progress.
-func (l *Loop) Free() error { return l.code.Free() }
+// Free gives the code back before the garbage collector does; no run may be in
+// progress.
+func (l *Loop) Free() error {
+	l.cleanup.Stop()
+	return l.code.Free()
+}
 
 // Run computes n elements. Every stream has at least n; outputs may be inputs,
 // but must not overlap them otherwise.
 func (l *Loop) Run(args *Args, n int) {
+	defer runtime.KeepAlive(l)
 	if args.count = int64(n / lanes); args.count > 0 {
 		l.code.Call(0, unsafe.Pointer(args))
 	}
