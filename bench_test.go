@@ -1,0 +1,92 @@
+package dumbtorch_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/examples/models"
+	"dumbtorch/ir/kernel"
+	"dumbtorch/ir/types"
+	"dumbtorch/runtime/cpu"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/session"
+)
+
+// workloads are the names under which the scripts in testdata/peers time the
+// same work in PyTorch, JAX and GoMLX.
+var workloads = []string{"ew_gelu_chain", "ew_broadcast", "softmax_rows", "layernorm_rows", "sumsq_cols", "gemm_f32", "train_mlp_mnist_b128"}
+
+// BenchmarkWorkload times one run of each workload on the CPU device, with all
+// data on the device:
+//
+//	go test -run xxx -bench Workload .
+func BenchmarkWorkload(b *testing.B) {
+	for _, name := range workloads {
+		b.Run(name, func(b *testing.B) {
+			exe, in, out := prepare(b, name)
+			ctx := context.Background()
+			for range 3 {
+				require.NoError(b, exe.Run(ctx, in, out))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := exe.Run(ctx, in, out); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/1e3/float64(b.N), "ms/run")
+		})
+	}
+}
+
+// prepare compiles an example and fills its buffers: inputs with the example's
+// feeds, variables with small normal numbers.
+func prepare(b *testing.B, name string) (exe device.Executable, in, out []device.Buffer) {
+	ex, err := models.Get(name)
+	require.NoError(b, err)
+	g, err := ex.Build()
+	require.NoError(b, err)
+	dev := cpu.New()
+	s := session.New(dev)
+	b.Cleanup(func() {
+		require.NoError(b, s.Close())
+		require.NoError(b, dev.Close())
+	})
+	step, err := s.Compile(g)
+	require.NoError(b, err)
+	exe, err = step.Executable(nil)
+	require.NoError(b, err)
+	code, err := step.Program(nil)
+	require.NoError(b, err)
+	feeds := ex.Feeds(1)
+	r := rand.New(rand.NewPCG(1, 2))
+	alloc := func(buf *kernel.Buffer, data []byte) device.Buffer {
+		d, err := dev.Alloc(buf.Bytes())
+		require.NoError(b, err)
+		b.Cleanup(d.Release)
+		require.NoError(b, d.CopyFrom(data))
+		return d
+	}
+	p := code.Program
+	for _, i := range p.Of(kernel.InputBuffer) {
+		in = append(in, alloc(&p.Buffers[i], feeds[p.Buffers[i].Name].Bytes()))
+	}
+	for _, i := range p.Of(kernel.VariableBuffer) {
+		buf := &p.Buffers[i]
+		data := make([]byte, buf.Bytes())
+		if buf.DType == types.F32 {
+			for j := range buf.Len {
+				*(*float32)(unsafe.Pointer(&data[4*j])) = float32(r.NormFloat64() * 0.03)
+			}
+		}
+		in = append(in, alloc(buf, data))
+	}
+	for _, i := range p.Of(kernel.OutputBuffer) {
+		out = append(out, alloc(&p.Buffers[i], nil))
+	}
+	return exe, in, out
+}
