@@ -380,15 +380,13 @@ func (l *lease) launch(i int, parallel bool) error {
 	}
 	j := &l.job
 	for _, ph := range l.exe.plans[i].phases {
-		// A worker that comes late may look at the job: the counter, which lets it
-		// in, is set last.
-		j.next.Store(1 << 40)
+		// The counter, which lets workers in, is set last.
 		j.phase, j.launch, j.total, j.err = ph, i, ph.positionsToTasks(), nil
 		j.done.Store(0)
 		for _, st := range l.states {
 			st.phase = nil
 		}
-		j.next.Store(0)
+		j.left.Store(int64(j.total))
 		if parallel && ph.work >= serialWork && j.total > 1 {
 			l.exe.dev.pool.run(j)
 		} else {

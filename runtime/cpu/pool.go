@@ -30,7 +30,7 @@ type job struct {
 	phase  *phase
 	launch int
 	total  int
-	next   atomic.Int64 // the next task
+	left   atomic.Int64 // tasks that nobody has claimed; below 0 is none
 	done   atomic.Int64
 	mu     sync.Mutex
 	err    error
@@ -66,7 +66,7 @@ func (p *pool) run(j *job) {
 
 // finish works until all tasks are done; nobody waits for a worker without one.
 func (j *job) finish() {
-	for j.next.Load() < int64(j.total) {
+	for j.left.Load() > 0 {
 		j.work(0)
 	}
 	for spins := 0; j.done.Load() < int64(j.total); spins++ {
@@ -98,9 +98,11 @@ func (p *pool) worker(i int) {
 	}
 }
 
-// work runs tasks as worker w until none is left.
+// work runs tasks as worker w until none is left. A worker that comes late may
+// find the job between two phases: it may look at nothing but the counter until
+// it has claimed a task, for then the phase cannot end.
 func (j *job) work(w int) {
-	if j.next.Load() >= int64(j.total) {
+	if j.left.Load() <= 0 {
 		return
 	}
 	defer func() {
@@ -112,11 +114,11 @@ func (j *job) work(w int) {
 		}
 	}()
 	for {
-		i := int(j.next.Add(1)) - 1
-		if i >= j.total {
+		i := int(j.left.Add(-1))
+		if i < 0 {
 			return
 		}
-		j.l.task(j, w, i)
+		j.l.task(j, w, j.total-1-i)
 		j.done.Add(1)
 	}
 }
