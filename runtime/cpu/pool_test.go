@@ -16,7 +16,8 @@ import (
 )
 
 // TestTasksRunOnce adds 1 to a variable in many short launches, whose workers
-// come late to some of them: a task that ran twice would show.
+// come late to some of them. A task that ran twice would show, but seldom does:
+// what finds a worker that looks at a job too early is the race detector.
 func TestTasksRunOnce(t *testing.T) {
 	const n, launches, runs = 1 << 16, 6, 150
 	var b strings.Builder
