@@ -20,6 +20,8 @@ const (
 	U32
 	I32
 	I64
+	F16  // IEEE 754 binary16: [Float16]
+	BF16 // bfloat16: [BFloat16]
 	F32
 	F64
 )
@@ -49,6 +51,8 @@ var dtypes = [...]struct {
 	U32:     {"u32", 4, KindUint, false},
 	I32:     {"i32", 4, KindInt, true},
 	I64:     {"i64", 8, KindInt, true},
+	F16:     {"f16", 2, KindFloat, true},
+	BF16:    {"bf16", 2, KindFloat, true},
 	F32:     {"f32", 4, KindFloat, true},
 	F64:     {"f64", 8, KindFloat, true},
 }
@@ -86,6 +90,19 @@ func (d DType) Public() bool { return dtypes[d.row()].public }
 // IsFloat reports whether the type is a floating-point type.
 func (d DType) IsFloat() bool { return d.Kind() == KindFloat }
 
+// IsHalf reports whether the type is one of the two floating-point types of 16
+// bits. They are storage: arithmetic on them is done in [F32] and rounded.
+func (d DType) IsHalf() bool { return d == F16 || d == BF16 }
+
+// Arith returns the type in which arithmetic on values of type d is done: F32
+// for the halfs, else d itself.
+func (d DType) Arith() DType {
+	if d.IsHalf() {
+		return F32
+	}
+	return d
+}
+
 // IsInt reports whether the type is a signed or unsigned integer type.
 func (d DType) IsInt() bool { return d.Kind() == KindInt || d.Kind() == KindUint }
 
@@ -104,9 +121,10 @@ func ParseDType(name string) (DType, error) {
 }
 
 // Promote returns the type in which an operation on a and b is done: the one
-// of the later kind (bool < integer < float), within a kind the wider one, and
-// i32 for u8 mixed with a signed type no wider. It is PyTorch's rule for
-// tensors of at least one dimension.
+// of the later kind (bool < integer < float), within a kind the wider one, f32
+// for f16 with bf16, of which neither holds the other, and i32 for u8 mixed with
+// a signed type no wider. It is PyTorch's rule for tensors of at least one
+// dimension.
 func Promote(a, b DType) DType {
 	switch {
 	case a == b:
@@ -121,6 +139,8 @@ func Promote(a, b DType) DType {
 			return a
 		}
 		return b
+	case a.IsFloat():
+		return F32
 	}
 	return max(a, b)
 }

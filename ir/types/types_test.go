@@ -10,10 +10,14 @@ import (
 
 // The table of torch.promote_types for tensors of at least one dimension.
 func TestPromote(t *testing.T) {
-	order := []DType{Bool, U8, I32, I64, F32, F64}
+	order := []DType{Bool, U8, I32, I64, F16, BF16, F32, F64}
 	for i, a := range order {
 		for j, b := range order {
-			require.Equal(t, order[max(i, j)], Promote(a, b), "%v with %v", a, b)
+			want := order[max(i, j)]
+			if a.IsHalf() && b.IsHalf() && a != b {
+				want = F32
+			}
+			require.Equal(t, want, Promote(a, b), "%v with %v", a, b)
 		}
 	}
 	require.Equal(t, order, DTypes())
@@ -44,13 +48,13 @@ func TestBroadcast(t *testing.T) {
 
 func TestParse(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		want := Type{rapid.SampledFrom([]DType{Bool, U8, U32, I32, I64, F32, F64}).Draw(rt, "dtype"),
+		want := Type{rapid.SampledFrom([]DType{Bool, U8, U32, I32, I64, F16, BF16, F32, F64}).Draw(rt, "dtype"),
 			Shape(rapid.SliceOfN(rapid.IntRange(0, 2000), 0, 4).Draw(rt, "shape"))}
 		got, err := Parse(want.String())
 		require.NoError(rt, err)
 		require.True(rt, want.Equal(got), "%v and %v", want, got)
 	})
-	for _, s := range []string{"", "f32", "f32[", "f32]", "f16[2]", "f32[2,]", "f32[,2]", "f32[-1]", "f32[+1]", "f32[02]", "f32[ 2]", "f32[2]x",
+	for _, s := range []string{"", "f32", "f32[", "f32]", "f8[2]", "f32[2,]", "f32[,2]", "f32[-1]", "f32[+1]", "f32[02]", "f32[ 2]", "f32[2]x",
 		"f32[99999999999999999999]", "f32[281474976710657]", "f32[16777216,16777217]"} {
 		_, err := Parse(s)
 		require.Error(t, err, s)
