@@ -118,7 +118,7 @@ func TestHalfText(t *testing.T) {
 	require.Equal(t, "0.1", ToBFloat16(0.1).String())
 	require.Equal(t, "0.1", ToFloat16(0.1).String())
 	require.Equal(t, "65500", ToFloat16(65504).String())
-	require.Equal(t, "3.4e+38", ToBFloat16(3.39e38).String())
+	require.Equal(t, "3.39e+38", ToBFloat16(3.39e38).String())
 	require.Equal(t, "-Inf", ToFloat16(-1e6).String())
 	require.Equal(t, "NaN", ToBFloat16(float32(math.NaN())).String())
 	for _, h := range halfFormats {
