@@ -262,6 +262,7 @@ var alsoNamed = map[string][]string{
 	"ArgMax": {"argmax"}, "ArgMin": {"argmin"}, "MatMul": {"matmul"}, "ReLU": {"relu"}, "DType": {"dtype"}, "IR": {"ir"}, "VJP": {"vjp"},
 	"CustomVJP": {"custom_vjp"}, "TypeString": {"type"}, "Assign": {"variable"}, "Var": {"variable"}, "BoundedDim": {"dim"},
 	"ConstantOf": {"constant"}, "ValueAndGrad": {"grad"}, "Grad": {"custom_vjp"},
+	"RMSNorm": {"rms_norm"},
 }
 
 // snake is a method's name as it stands in messages.

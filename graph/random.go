@@ -76,3 +76,28 @@ func (g *Graph) advanceRandom() {
 	state := g.Var(rngState)
 	g.Assign(rngState, state.Add(Constant(g, []int64{0, 1}, 2)))
 }
+
+// Dropout zeroes every element with probability p, chosen anew at every step,
+// and scales the others by 1/(1-p), in a graph of training ([Training]); in any
+// other it returns x: torch.nn.functional.dropout (Srivastava et al., "Dropout:
+// a simple way to prevent neural networks from overfitting", 2014). The choice is
+// a function of the session's seed, the step, the call's stream and the
+// position, the same on every device; it compares p with multiples of 2^-24.
+func (x *Node) Dropout(p float64) *Node {
+	const op = "dropout"
+	g := x.use(op)
+	x.wantFloat(op)
+	if !(p >= 0 && p <= 1) {
+		Fail(op, "probability %v is not between 0 and 1", p)
+	}
+	if !g.training || p == 0 {
+		return x
+	}
+	if p == 1 {
+		return x.Mul(Scalar(g, x.n.DType(), 0))
+	}
+	u := Uniform(g, types.F32, 0, 1, x.n.Shape()...)
+	keep := u.GreaterEqual(Scalar(g, types.F32, p))
+	d := x.n.DType()
+	return x.Mul(Where(keep, Scalar(g, d, 1/(1-p)), Scalar(g, d, 0)))
+}

@@ -26,10 +26,7 @@ type Linear struct {
 // NewLinear returns a linear layer of f32 parameters with PyTorch's default
 // initialisation: weight and bias uniform in +-1/sqrt(in).
 func NewLinear(in, out int, opts ...LinearOption) *Linear {
-	o := linearOptions{dtype: types.F32, bias: true}
-	for _, f := range opts {
-		f(&o)
-	}
+	o := collect(opts)
 	bound := 0.0
 	if in > 0 {
 		bound = 1 / math.Sqrt(float64(in))
@@ -40,20 +37,6 @@ func NewLinear(in, out int, opts ...LinearOption) *Linear {
 	}
 	return l
 }
-
-// A LinearOption changes a new linear layer.
-type LinearOption func(*linearOptions)
-
-type linearOptions struct {
-	dtype types.DType
-	bias  bool
-}
-
-// NoBias leaves out the bias.
-func NoBias() LinearOption { return func(o *linearOptions) { o.bias = false } }
-
-// WithDType sets the element type of the parameters; the default is f32.
-func WithDType(d types.DType) LinearOption { return func(o *linearOptions) { o.dtype = d } }
 
 // Forward applies the layer to x of shape [...,in].
 func (l *Linear) Forward(x *graph.Node) *graph.Node {
