@@ -37,16 +37,9 @@ func (g *Graph) recoverError(out **Graph, err *error) {
 	g.closed = true
 }
 
-// builders are the packages that run while a graph is built.
-var builders = []string{"dumbtorch/graph.", "dumbtorch/autodiff.", "dumbtorch/ir.", "dumbtorch/ir/", "dumbtorch/nn.", "dumbtorch/nn/"}
-
 // library are packages that the framework calls into; a panic in one is laid to
 // its caller.
 var library = []string{"runtime.", "internal/", "slices.", "strings.", "maps.", "sort.", "regexp.", "fmt.", "reflect."}
-
-func hasPrefix(list []string, s string) bool {
-	return slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(s, p) })
-}
 
 // panicOrigin returns the function that panicked and whether it is the
 // framework's. It must be called by a deferred function of the framework.
@@ -59,8 +52,8 @@ func panicOrigin() (string, bool) {
 		switch {
 		case f.Function == "runtime.gopanic":
 			panicking = true
-		case panicking && !hasPrefix(library, f.Function):
-			return f.Function, hasPrefix(builders, f.Function) && !strings.HasSuffix(f.File, "_test.go")
+		case panicking && !slices.ContainsFunc(library, func(p string) bool { return strings.HasPrefix(f.Function, p) }):
+			return f.Function, ir.Own(f)
 		}
 		if !more {
 			return "", false

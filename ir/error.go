@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // A Pos is a line of a model's source. The zero value is unknown.
@@ -43,13 +45,21 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ownPackages are the packages whose frames are skipped in the search for the
-// model's source line. Examples and tests share the module, so the prefix of
-// the module's name does not tell.
-var ownPackages = []string{
-	"dumbtorch/ir.", "dumbtorch/ir/", "dumbtorch/autodiff.", "dumbtorch/autodiff/", "dumbtorch/passes.", "dumbtorch/graph.",
-	"dumbtorch/nn.", "dumbtorch/nn/", "dumbtorch/runtime/", "runtime.", "reflect.", "iter.", "slices.", "maps.", "sort.",
-}
+// ownRooms are the folders of the framework, whose frames are skipped in the
+// search for the model's source line. Examples and tests share the module, so
+// being in it does not tell; nor does the name of a function, since a closure of
+// ours that is inlined into a model bears the name of the model's function.
+var ownRooms = map[string]bool{"ir": true, "autodiff": true, "passes": true, "graph": true, "nn": true, "runtime": true}
+
+// standard are the packages of the standard library that stand between a model
+// and the framework.
+var standard = []string{"runtime.", "reflect.", "iter.", "slices.", "maps.", "sort."}
+
+// root is the folder of the module, as the names of source files begin.
+var root = sync.OnceValue(func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimSuffix(file, "ir/error.go")
+})
 
 // Caller returns the innermost source line outside our own packages.
 func Caller() Pos {
@@ -58,7 +68,7 @@ func Caller() Pos {
 	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		f, more := frames.Next()
-		if f.Function != "" && (!own(f.Function) || strings.HasSuffix(f.File, "_test.go")) {
+		if f.Function != "" && !Own(f) && !hasPrefix(standard, f.Function) {
 			return Pos{filepath.Base(f.File), f.Line}
 		}
 		if !more {
@@ -67,13 +77,16 @@ func Caller() Pos {
 	}
 }
 
-func own(fn string) bool {
-	for _, p := range ownPackages {
-		if strings.HasPrefix(fn, p) {
-			return true
-		}
-	}
-	return false
+// Own reports whether a frame is of the framework: of its packages, but not of
+// their tests, which are models to them.
+func Own(f runtime.Frame) bool {
+	path, ok := strings.CutPrefix(f.File, root())
+	room, _, _ := strings.Cut(path, "/")
+	return ok && ownRooms[room] && !strings.HasSuffix(path, "_test.go")
+}
+
+func hasPrefix(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(p string) bool { return strings.HasPrefix(s, p) })
 }
 
 // Fail panics with an [*Error] at the caller's source line. Only model
