@@ -14,7 +14,7 @@ type number interface {
 // Convert returns a copy of t with another element type (a plain copy if it is the same).
 //
 // To bool, zero is false and everything else, NaN included, is true; from bool, false is 0 and true is 1. To a float, values
-// are rounded to nearest even, beyond its range to infinity. To an integer, floats are cut towards zero, as NumPy and PyTorch
+// are rounded to nearest even, beyond its range to infinity; to f16 and bf16 they pass through f32, as in PyTorch. To an integer, floats are cut towards zero, as NumPy and PyTorch
 // do; a value that then does not fit, or is NaN, is an error that names the element, never a wrapped number.
 func (t *Tensor) Convert(d types.DType) (*Tensor, error) {
 	if t.typ.DType == d && d.Public() {
@@ -35,6 +35,10 @@ func (t *Tensor) Convert(d types.DType) (*Tensor, error) {
 		bad = convertFrom(view[int32](t), out)
 	case types.I64:
 		bad = convertFrom(view[int64](t), out)
+	case types.F16:
+		bad = convertFrom(widen(view[types.Float16](t)), out)
+	case types.BF16:
+		bad = convertFrom(widen(view[types.BFloat16](t)), out)
 	case types.F32:
 		bad = convertFrom(view[float32](t), out)
 	case types.F64:
@@ -62,6 +66,10 @@ func convertFrom[S number](src []S, out *Tensor) int {
 		return toInt(src, view[int32](out), math.MaxInt32)
 	case types.I64:
 		return toInt(src, view[int64](out), math.MaxInt64)
+	case types.F16:
+		toHalf(src, view[types.Float16](out), types.ToFloat16)
+	case types.BF16:
+		toHalf(src, view[types.BFloat16](out), types.ToBFloat16)
 	case types.F32:
 		toFloat(src, view[float32](out))
 	case types.F64:
@@ -74,6 +82,20 @@ func toFloat[S number, D float32 | float64](src []S, dst []D) {
 	for i, v := range src {
 		dst[i] = D(v)
 	}
+}
+
+func toHalf[S number, D types.Float16 | types.BFloat16](src []S, dst []D, round func(float32) D) {
+	for i, v := range src {
+		dst[i] = round(float32(v))
+	}
+}
+
+func widen[S interface{ Float32() float32 }](src []S) []float32 {
+	out := make([]float32, len(src))
+	for i, v := range src {
+		out[i] = v.Float32()
+	}
+	return out
 }
 
 // toInt converts to an integer type whose largest value is limit.

@@ -30,6 +30,12 @@ func TestConvert(t *testing.T) {
 		{vec(-math.Exp2(63)), vec[int64](math.MinInt64)},
 		{vec(0.1, 1e300, math.Inf(-1)), vec(float32(0.1), float32(math.Inf(1)), float32(math.Inf(-1)))},
 		{vec[float32](0.5, -0.25), vec(0.5, -0.25)},
+		{vec(0.1, 1e300, 1+0x1p-11+0x1p-40), vec[types.Float16](0x2e66, 0x7c00, 0x3c00)}, // through f32
+		{vec[float32](0.1, 1e38, -1e-45), vec[types.BFloat16](0x3dcd, 0x7e96, 0x8000)},
+		{vec[int64](65520, -3), vec[types.Float16](0x7c00, 0xc200)},
+		{vec[types.BFloat16](0x3fc0, 0xc0e0), vec[int32](1, -7)},
+		{vec[types.Float16](0x3c01, 0x8000), vec[types.BFloat16](0x3f80, 0x8000)},
+		{vec[types.Float16](1, 0), vec(0x1p-24, 0)},
 	} {
 		got, err := c.from.Convert(c.to.DType())
 		require.NoError(t, err)
@@ -50,6 +56,7 @@ func TestConvertRefusesWhatDoesNotFit(t *testing.T) {
 		{vec(math.Exp2(63)), types.I64, "tensor: convert f64[1] to i64: the element at [0] is 9.223372036854776e+18, which does not fit"},
 		{vec(float32(math.Inf(1))), types.I32, "tensor: convert f32[1] to i32: the element at [0] is +Inf, which does not fit"},
 		{vec(2147483648.0), types.I32, "tensor: convert f64[1] to i32: the element at [0] is 2.147483648e+09, which does not fit"},
+		{vec[types.Float16](0x7bff), types.U8, "tensor: convert f16[1] to u8: the element at [0] is 65500, which does not fit"},
 		{vec(-1.0), types.U8, "tensor: convert f64[1] to u8: the element at [0] is -1, which does not fit"},
 	} {
 		_, err := c.from.Convert(c.to)

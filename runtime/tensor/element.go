@@ -7,9 +7,10 @@ import (
 	"dumbtorch/ir/types"
 )
 
-// Element is a Go type that an array may hold. Each is the host form of one public [types.DType].
+// Element is a Go type that an array may hold. Each is the host form of one public [types.DType]; those of f16 and bf16 hold
+// the bits and convert to and from float32.
 type Element interface {
-	bool | uint8 | int32 | int64 | float32 | float64
+	bool | uint8 | int32 | int64 | types.Float16 | types.BFloat16 | float32 | float64
 }
 
 // DTypeOf returns the element type whose host form is T.
@@ -24,6 +25,10 @@ func DTypeOf[T Element]() types.DType {
 		return types.I32
 	case int64:
 		return types.I64
+	case types.Float16:
+		return types.F16
+	case types.BFloat16:
+		return types.BF16
 	case float32:
 		return types.F32
 	case float64:
@@ -63,6 +68,10 @@ func (t *Tensor) Set(v float64, index ...int) error {
 		view[int32](t)[i] = int32(v)
 	case types.I64:
 		view[int64](t)[i] = int64(v)
+	case types.F16:
+		view[types.Float16](t)[i] = types.ToFloat16(float32(v))
+	case types.BF16:
+		view[types.BFloat16](t)[i] = types.ToBFloat16(float32(v))
 	case types.F32:
 		view[float32](t)[i] = float32(v)
 	case types.F64:
@@ -114,6 +123,10 @@ func (t *Tensor) load(i int) float64 {
 		return float64(view[int32](t)[i])
 	case types.I64:
 		return float64(view[int64](t)[i])
+	case types.F16:
+		return float64(view[types.Float16](t)[i].Float32())
+	case types.BF16:
+		return float64(view[types.BFloat16](t)[i].Float32())
 	case types.F32:
 		return float64(view[float32](t)[i])
 	case types.F64:

@@ -15,7 +15,7 @@ const (
 )
 
 // String returns the type and the elements in NumPy's layout. Arrays of more than 1000 elements show the first and last three
-// of each dimension, floats at most 8 digits; [Tensor.At] and [Data] have the exact values.
+// of each dimension, floats at most 8 digits, those of f16 and bf16 as many as tell them apart; [Tensor.At] and [Data] have the exact values.
 func (t *Tensor) String() string {
 	if t == nil {
 		return "<nil>"
@@ -96,7 +96,7 @@ func (p *printer) walk(dim, base int, elem func(i int)) {
 // short returns an element with at most [shownDigits] digits if it is a float.
 func (t *Tensor) short(i int) string {
 	s := t.exact(i)
-	if !t.typ.DType.IsFloat() || len(s) <= shownDigits {
+	if !t.typ.DType.IsFloat() || t.typ.DType.IsHalf() || len(s) <= shownDigits {
 		return s
 	}
 	bits := 8 * t.typ.DType.Size()
@@ -113,6 +113,10 @@ func (t *Tensor) exact(i int) string {
 		return strconv.FormatBool(view[bool](t)[i])
 	case types.I64:
 		return strconv.FormatInt(view[int64](t)[i], 10)
+	case types.F16:
+		return view[types.Float16](t)[i].String()
+	case types.BF16:
+		return view[types.BFloat16](t)[i].String()
 	case types.F32:
 		return strconv.FormatFloat(t.load(i), 'g', -1, 32)
 	}

@@ -22,7 +22,7 @@ const (
 var hostBigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 // ReadNPY reads one array in npy format, version 1.0, 2.0 or 3.0, in either byte order and in row-major or column-major order,
-// and leaves r after it. The result is row-major. Element types other than those of [Element], structured ones and Python
+// and leaves r after it. The result is row-major; elements of two raw bytes (V2) are bf16. Element types other than those of [Element], structured ones and Python
 // objects are errors. What the header claims is never allocated before as much data has arrived, and never if it would not
 // fit the machine's memory (wraps [ErrTooLarge]). Data that end early are an error that wraps [io.ErrUnexpectedEOF]; if r has
 // nothing at all, the error wraps [io.EOF].
@@ -141,7 +141,8 @@ func noEOF(err error) error {
 	return err
 }
 
-// WriteNPY writes t in npy format version 1.0, little-endian and row-major: the bytes that NumPy's save writes. It returns an
+// WriteNPY writes t in npy format version 1.0, little-endian and row-major: the bytes that NumPy's save writes; bf16 goes as
+// <V2, as NumPy writes ml_dtypes.bfloat16: there .view(ml_dtypes.bfloat16) makes numbers of it again. It returns an
 // error for more than 64 dimensions, which NumPy could not read, and those of w.
 func WriteNPY(w io.Writer, t *Tensor) error {
 	if err := writeNPY(w, t); err != nil {
@@ -191,6 +192,10 @@ func writeData(w io.Writer, raw []byte, size int, swap bool) error {
 // swapBytes reverses the bytes of each element in place.
 func swapBytes(raw []byte, size int) {
 	switch size {
+	case 2:
+		for ; len(raw) >= 2; raw = raw[2:] {
+			binary.LittleEndian.PutUint16(raw, binary.BigEndian.Uint16(raw))
+		}
 	case 4:
 		for ; len(raw) >= 4; raw = raw[4:] {
 			binary.LittleEndian.PutUint32(raw, binary.BigEndian.Uint32(raw))

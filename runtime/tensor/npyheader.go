@@ -19,9 +19,10 @@ type npyHeader struct {
 	fortran   bool // data in column-major order
 }
 
-// npyCodes names the element types as the array-interface protocol of NumPy does, without the byte order.
+// npyCodes names the element types as the array-interface protocol of NumPy does, without the byte order. NumPy has no bf16: it
+// goes as V2, two raw bytes, which is what NumPy writes for the bfloat16 of Python's ml_dtypes, and reads back as void.
 var npyCodes = map[string]types.DType{
-	"b1": types.Bool, "u1": types.U8, "i4": types.I32, "i8": types.I64, "f4": types.F32, "f8": types.F64,
+	"b1": types.Bool, "u1": types.U8, "i4": types.I32, "i8": types.I64, "f2": types.F16, "V2": types.BF16, "f4": types.F32, "f8": types.F64,
 }
 
 // descrOf returns the descr that NumPy writes for little-endian data.
@@ -45,11 +46,11 @@ func parseDescr(s string) (d types.DType, bigEndian bool, err error) {
 		d = npyCodes[s[1:]]
 		switch order := s[0]; {
 		case d == types.Invalid:
-		case order == '<', order == '>', order == '|' && d.Size() == 1:
+		case order == '<', order == '>', order == '|' && (d.Size() == 1 || d == types.BF16):
 			return d, order == '>', nil
 		}
 	}
-	return types.Invalid, false, fmt.Errorf("element type %q is not supported (supported: |b1 |u1 <i4 <i8 <f4 <f8, and > for <)", s)
+	return types.Invalid, false, fmt.Errorf("element type %q is not supported (supported: |b1 |u1 <i4 <i8 <f2 <f4 <f8, <V2 as bf16, and > for <)", s)
 }
 
 // formatHeader returns the dict that NumPy writes for row-major data, with its room for the outer dimension to grow in place.

@@ -135,7 +135,8 @@ func TestDataAndItemCheckTheType(t *testing.T) {
 }
 
 func TestDTypeOf(t *testing.T) {
-	got := []types.DType{DTypeOf[bool](), DTypeOf[uint8](), DTypeOf[int32](), DTypeOf[int64](), DTypeOf[float32](), DTypeOf[float64]()}
+	got := []types.DType{DTypeOf[bool](), DTypeOf[uint8](), DTypeOf[int32](), DTypeOf[int64](), DTypeOf[types.Float16](), DTypeOf[types.BFloat16](),
+		DTypeOf[float32](), DTypeOf[float64]()}
 	require.Equal(t, types.DTypes(), got)
 }
 
@@ -158,7 +159,7 @@ func TestAtAndSet(t *testing.T) {
 		{types.U8, 255, true}, {types.U8, 256, false}, {types.U8, -1, false},
 		{types.I32, math.MinInt32, true}, {types.I32, math.MaxInt32 + 1, false}, {types.I32, 0.5, false}, {types.I32, math.NaN(), false},
 		{types.I64, math.MinInt64, true}, {types.I64, 1 << 63, false}, {types.I64, math.Inf(1), false},
-		{types.F32, math.Inf(-1), true}, {types.F64, 1e300, true},
+		{types.F16, 65504, true}, {types.BF16, -0x1p127, true}, {types.F32, math.Inf(-1), true}, {types.F64, 1e300, true},
 	} {
 		x := must(New(types.Of(c.typ)))
 		err := x.Set(c.v)

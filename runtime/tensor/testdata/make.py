@@ -1,7 +1,8 @@
-"""Writes the .npy and .npz files of this folder with NumPy itself (last run with NumPy 2.4.6, Python 3.11).
+"""Writes the .npy and .npz files of this folder with NumPy itself (last run with NumPy 2.4.6, ml_dtypes 0.6.0, Python 3.11).
 
 Run in this folder: python make.py. The files have no random content; a newer NumPy may pad headers otherwise.
 """
+import ml_dtypes
 import numpy as np
 from numpy.lib import format as npy
 
@@ -16,6 +17,7 @@ VALUES = {
     "u1": [[0, 1, 127], [128, 254, 255]],
     "i4": [[0, -1, 2], [2**31 - 1, -(2**31), 7]],
     "i8": [[0, -1, 2], [2**63 - 1, -(2**63), 2**53 + 1]],
+    "f2": [[0.0, -0.0, 0.1], [np.inf, -np.inf, np.nan]],
     "f4": [[0.0, -0.0, 0.1], [np.inf, -np.inf, np.nan]],
     "f8": [[0.0, -0.0, 0.1], [np.inf, -np.inf, np.nan]],
 }
@@ -35,7 +37,8 @@ write("fortran3", np.asfortranarray(count.reshape(2, 3, 4)))
 write("version2", count.reshape(4, 6), (2, 0))
 write("version3", count.reshape(4, 6), (3, 0))
 
-write("bad_f2", np.array([1, 2], dtype="<f2"))
+write("bf16", np.array([[0.0, -0.0, 0.1], [np.inf, -np.inf, np.nan]], dtype=ml_dtypes.bfloat16))
+write("bad_f16", np.array([1, 2], dtype=np.longdouble))
 write("bad_object", np.array([{}], dtype=object))
 write("bad_structured", np.array([(1, 2.0)], dtype=[("a", "<i4"), ("b", "<f4")]))
 
