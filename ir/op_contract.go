@@ -138,7 +138,8 @@ func bodyContract(b *kernel.Builder, n *Node, idx []*kernel.Expr, ld Load) *kern
 		for i := range len(over) {
 			at[over[i]] = k[i]
 		}
-		return b.Bin(kernel.Mul, ld(0, pick(la, at)), ld(1, pick(lb, at)))
+		wide := n.DType().Arith() // no product of halfs is rounded
+		return b.Bin(kernel.Mul, b.Cast(ld(0, pick(la, at)), wide), b.Cast(ld(1, pick(lb, at)), wide))
 	})
 }
 

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"math"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
@@ -25,7 +26,7 @@ func init() {
 				}
 				c0, c1 := words(b, b.FromIndex(b.Ravel(idx, n.Shape()), types.I64))
 				w0, w1 := b.Threefry(k0, k1, c0, c1)
-				return value(b, n.DType(), w0, w1)
+				return b.Cast(value(b, n.DType(), w0, w1), n.DType())
 			}})
 	}
 	random(OpUniform, "uniform", "Random numbers uniform in [0, 1) from the state i64[2] = (seed, counter) and the stream int.", uniform)
@@ -54,11 +55,12 @@ func bitsOf(b *kernel.Builder, w *kernel.Expr, n int64, d types.DType) *kernel.E
 	return b.Cast(b.Bin(kernel.Shr, w, b.ConstInt(types.U32, 32-n)), d)
 }
 
-// uniform is k*2^-24 for the upper 24 bits k of w0 (f32), or k*2^-53 for 27 bits of w0
+// uniform is k*2^-n for the upper n bits k of w0, as many as the type's fraction has
+// with its leading bit: 8 (bf16), 11 (f16), 24 (f32); or k*2^-53 for 27 bits of w0
 // followed by 26 of w1 (f64). No step rounds.
 func uniform(b *kernel.Builder, d types.DType, w0, w1 *kernel.Expr) *kernel.Expr {
-	if d == types.F32 {
-		return b.Bin(kernel.Mul, bitsOf(b, w0, 24, d), b.Const(d, 0x1p-24))
+	if n, ok := map[types.DType]int64{types.BF16: 8, types.F16: 11, types.F32: 24}[d]; ok {
+		return b.Bin(kernel.Mul, bitsOf(b, w0, n, types.F32), b.Const(types.F32, math.Ldexp(1, -int(n))))
 	}
 	hi := b.Bin(kernel.Mul, bitsOf(b, w0, 27, d), b.Const(d, 0x1p26))
 	return b.Bin(kernel.Mul, b.Bin(kernel.Add, hi, bitsOf(b, w1, 26, d)), b.Const(d, 0x1p-53))

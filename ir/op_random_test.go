@@ -51,6 +51,20 @@ func TestUniformKnownAnswers(t *testing.T) {
 	}
 }
 
+// Of a half as many upper bits as its fraction holds are used, so that none is 1.
+func TestUniformOfHalfs(t *testing.T) {
+	for d, scale := range map[types.DType]float64{types.F16: 1 << 11, types.BF16: 1 << 8} {
+		wide, half := random(t, OpUniform, types.F32, 7, 3, 5, 2000), random(t, OpUniform, d, 7, 3, 5, 2000)
+		for i, u := range wide {
+			require.Equal(t, math.Floor(u*scale)/scale, half[i], d)
+		}
+		z, want := random(t, OpNormal, d, 7, 3, 5, 9), random(t, OpNormal, types.F32, 7, 3, 5, 9)
+		for i := range z {
+			require.Equal(t, d.Round(want[i]), z[i], d)
+		}
+	}
+}
+
 // kolmogorov returns sqrt(n) times the largest distance between the samples'
 // distribution and cdf.
 func kolmogorov(xs []float64, cdf func(float64) float64) float64 {

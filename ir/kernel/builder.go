@@ -169,9 +169,15 @@ func (b *Builder) FromPred(p *Expr) *Expr {
 	return b.intern(Expr{Kind: FromPred, DType: types.Bool, Args: []*Expr{p}})
 }
 
-// Un returns a unary operation.
+// wide returns e as f32 if it is a half, else e itself.
+func (b *Builder) wide(e *Expr) *Expr { return b.Cast(e, e.DType.Arith()) }
+
+// Un returns a unary operation. As everywhere, one on a half is done in f32 and
+// its result rounded to the half.
 func (b *Builder) Un(op Op, a *Expr) *Expr {
 	switch {
+	case a.DType.IsHalf():
+		return b.Cast(b.Un(op, b.wide(a)), a.DType)
 	case a.Kind == Const:
 		return b.ConstScalar(Eval1(op, a.Value()))
 	case op == Not && a.Kind == FromPred:
@@ -199,6 +205,9 @@ func (b *Builder) notPred(p *Expr) *Expr {
 // and comparisons of values that are indices become indices and predicates
 // where no wrap-around is possible.
 func (b *Builder) Bin(op Op, x, y *Expr) *Expr {
+	if x.DType.IsHalf() {
+		return b.Cast(b.Bin(op, b.wide(x), b.wide(y)), op.Result(x.DType))
+	}
 	if x.Kind == Const && y.Kind == Const {
 		return b.ConstScalar(Eval2(op, x.Value(), y.Value()))
 	}
@@ -269,12 +278,17 @@ func mulFits(e *Expr, c int64) bool {
 
 // Cast returns a converted to type d: floats to integers truncate towards zero
 // and saturate (NaN gives 0), integers wrap, anything to bool is "not zero".
+// Halfs convert from and to f32 alone; all other types pass through it.
 func (b *Builder) Cast(a *Expr, d types.DType) *Expr {
 	switch {
 	case a.DType == d:
 		return a
 	case a.Kind == Const:
 		return b.ConstScalar(EvalCast(a.Value(), d))
+	case d.IsHalf() && a.DType != types.F32 || a.DType.IsHalf() && d != types.F32:
+		return b.Cast(b.Cast(a, types.F32), d)
+	case d.IsHalf() && a.Kind == Cast && a.Args[0].DType == d:
+		return a.Args[0] // what was widened is a value of d
 	case a.Kind == FromPred:
 		return b.If(a.Args[0], b.ConstInt(d, 1), b.ConstInt(d, 0))
 	case a.Kind == FromIndex && d.IsInt() && fits(a.Args[0].lo, d) && fits(a.Args[0].hi, d):

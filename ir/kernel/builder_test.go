@@ -44,7 +44,7 @@ func TestIndexDataArithmetic(t *testing.T) {
 			require.Equal(rt, d, e.DType)
 			vs = append(vs, pair{e, f})
 		}
-		to := rapid.SampledFrom([]types.DType{types.Bool, types.U8, types.U32, types.I32, types.I64, types.F32, types.F64}).Draw(rt, "cast")
+		to := rapid.SampledFrom([]types.DType{types.Bool, types.U8, types.U32, types.I32, types.I64, types.F16, types.BF16, types.F32, types.F64}).Draw(rt, "cast")
 		last := vs[len(vs)-1]
 		cast := b.Cast(last.e, to)
 		everywhere(axes, func(m *machine, at []int64) {

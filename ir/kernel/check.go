@@ -123,6 +123,10 @@ func (e *Expr) checkKind() error {
 		return same(e.Args[1:]...)
 	case If:
 		return same(e.Args[1:]...)
+	case Cast:
+		if from := e.Args[0].DType; from.IsHalf() && e.DType != types.F32 || e.DType.IsHalf() && from != types.F32 {
+			return fmt.Errorf("cast of %v to %v, which goes through f32", from, e.DType)
+		}
 	case FromIndex:
 		if !e.DType.IsInt() {
 			return fmt.Errorf("an index as %v", e.DType)
@@ -142,11 +146,10 @@ func (e *Expr) checkKind() error {
 
 func (e *Expr) checkFold() error {
 	switch e.Op {
-	case Add, Mul:
-		if e.DType == types.Bool {
+	case Add, Mul, Max, Min:
+		if e.DType.IsHalf() || e.DType == types.Bool && (e.Op == Add || e.Op == Mul) {
 			return fmt.Errorf("fold %s of %v", e.Op, e.DType)
 		}
-	case Max, Min:
 	default:
 		return fmt.Errorf("fold with %s; folds are add, mul, max and min", e.Op)
 	}
@@ -173,7 +176,7 @@ func (e *Expr) checkFold() error {
 func (e *Expr) checkCall() error {
 	d := e.Args[0].DType
 	if e.Op == Bitcast {
-		if d.Size() != e.DType.Size() || d == types.Bool || e.DType == types.Bool {
+		if d.Size() != e.DType.Size() || d == types.Bool || e.DType == types.Bool || d.IsHalf() {
 			return fmt.Errorf("bitcast of %v to %v", d, e.DType)
 		}
 		return nil
@@ -182,6 +185,9 @@ func (e *Expr) checkCall() error {
 		if a.DType != d {
 			return fmt.Errorf("%s of %v and %v", e.Op, d, a.DType)
 		}
+	}
+	if d.IsHalf() {
+		return fmt.Errorf("%s of %v, which is converted to f32 first", e.Op, d)
 	}
 	ok := true
 	switch e.Op {

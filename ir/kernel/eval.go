@@ -234,7 +234,7 @@ func EvalCast(a Scalar, d types.DType) Scalar {
 	case a.DType.IsFloat():
 		return FloatScalar(d, a.Float())
 	case d.IsFloat():
-		if d == types.F32 {
+		if d.Arith() == types.F32 {
 			return FloatScalar(d, float64(float32(a.Int())))
 		}
 		return FloatScalar(d, float64(a.Int()))

@@ -107,6 +107,12 @@ func TestCasts(t *testing.T) {
 		// One rounding, not two: by way of float64 this would be a tie.
 		{IntScalar(types.I64, 1<<60+1<<36+1), types.F32, FormatFloat(types.F32, 1<<60+1<<37)},
 		{IntScalar(types.Bool, 1), types.F32, "1.0"},
+		{FloatScalar(types.F64, 1+0x1p-11+0x1p-40), types.F16, "1.0"}, // through f32
+		{FloatScalar(types.F32, 1e5), types.F16, "inf"},
+		{FloatScalar(types.F32, 0.1), types.BF16, "0.100097656"},
+		{FloatScalar(types.F16, 0.1), types.F32, "0.099975586"},
+		{FloatScalar(types.BF16, 300), types.U8, "255"},
+		{IntScalar(types.I64, 257), types.BF16, "256.0"},
 	} {
 		require.Equal(t, c.want, EvalCast(c.from, c.to).String(), "%v %v to %v", c.from.DType, c.from, c.to)
 	}

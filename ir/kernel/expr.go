@@ -134,7 +134,7 @@ func (e *Expr) IsConst(v float64) bool {
 }
 
 // Scalar is one value of an element type. Floating-point values are held as
-// float64 (an f32 value is exactly representable), all others as int64.
+// float64 (values of the narrower types are exactly representable), all others as int64.
 type Scalar struct {
 	DType types.DType
 	bits  uint64
@@ -172,10 +172,8 @@ func floatToInt(f float64) int64 {
 // FloatScalar returns f as a scalar of type d, rounded to it.
 func FloatScalar(d types.DType, f float64) Scalar {
 	switch {
-	case d == types.F32:
-		return Scalar{d, math.Float64bits(float64(float32(f)))}
 	case d.IsFloat():
-		return Scalar{d, math.Float64bits(f)}
+		return Scalar{d, math.Float64bits(d.Round(f))}
 	case d == types.Bool:
 		if f != 0 {
 			return Scalar{d, 1}

@@ -98,7 +98,9 @@ func (b *Builder) foldDomains(extent int, used AxisSet) []*Domain {
 
 // Fold returns the fold with op over a box of the given sizes. body gets one
 // index per size. used holds the axes of the indices at which the fold is
-// built. The order is row-major over the box, from the operation's identity.
+// built. The order is row-major over the box, from the operation's identity. The
+// result is of type d; a half is folded in f32, which body may return, and rounded
+// once.
 func (b *Builder) Fold(op Op, d types.DType, dims []int, used AxisSet, body func(k []*Expr) *Expr) *Expr {
 	total := types.Shape(dims).Size()
 	if total == 0 {
@@ -109,7 +111,7 @@ func (b *Builder) Fold(op Op, d types.DType, dims []int, used AxisSet, body func
 		for i := range k {
 			k[i] = b.Int(0)
 		}
-		return body(k)
+		return b.Cast(body(k), d)
 	}
 	flat := b.Int(0)
 	var axes []*Axis
@@ -117,12 +119,15 @@ func (b *Builder) Fold(op Op, d types.DType, dims []int, used AxisSet, body func
 		flat = b.IAdd(b.IMul(flat, int64(dom.Extent)), b.Index(dom))
 		axes = append(axes, dom.Axes...)
 	}
-	return b.FoldAxes(op, axes, body(b.Unravel(flat, dims)))
+	return b.Cast(b.FoldAxes(op, axes, b.wide(body(b.Unravel(flat, dims)))), d)
 }
 
 // FoldAxes returns the fold with op over axes of e. Over axes that e does not
 // depend on, a sum is a product and an extreme is e itself.
 func (b *Builder) FoldAxes(op Op, axes []*Axis, e *Expr) *Expr {
+	if e.DType.IsHalf() {
+		return b.Cast(b.FoldAxes(op, axes, b.wide(e)), e.DType)
+	}
 	var keep []*Axis
 	repeat := int64(1)
 	for _, a := range axes {

@@ -7,7 +7,8 @@ type Op uint8
 
 // The scalar operations. Those marked NaN follow PyTorch: a NaN operand gives
 // NaN. Comparisons give bool. Rounding is to nearest, ties to even; every
-// operation on f32 rounds to f32.
+// operation on f32 rounds to f32. None takes f16 or bf16: [Builder.Un] and its
+// like convert to f32, compute, and round the result.
 const (
 	NoOp Op = iota
 	// Unary.

@@ -135,7 +135,11 @@ func (p *kernelParser) constant() *Expr {
 			p.Expect("false", "or \"true\" as a constant")
 		}
 	case d.IsFloat():
-		e.bits = math.Float64bits(p.Float("a number", 8*d.Size()))
+		v := p.Float("a number", 8*d.Arith().Size())
+		if d.IsHalf() {
+			v = d.Round(v)
+		}
+		e.bits = math.Float64bits(v)
 	case d == types.I64:
 		e.bits = uint64(p.Int("an integer", math.MinInt64, math.MaxInt64))
 	default:

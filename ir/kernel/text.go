@@ -322,4 +322,4 @@ func (p *printer) launch(l *Launch) {
 // FormatFloat returns the shortest text that reads back as f; it always looks
 // like a floating-point number. A NaN other than that of [math.NaN] shows its
 // bits.
-func FormatFloat(d types.DType, f float64) string { return lex.FormatFloat(f, 8*d.Size()) }
+func FormatFloat(d types.DType, f float64) string { return lex.FormatFloat(f, 8*d.Arith().Size()) }

@@ -21,7 +21,7 @@ func everyKernel() *Kernel {
 	i, j := b.NewAxis("i", 8), b.NewAxis("my axis", 4)
 	j2 := b.NewAxis("i", 5) // of an equal name
 	k := &Kernel{Name: "every/kernel", Sites: []string{"gather", "a \"site\""}}
-	for _, d := range []types.DType{types.F32, types.I32, types.Bool, types.U32, types.F64} {
+	for _, d := range []types.DType{types.F32, types.I32, types.Bool, types.U32, types.F64, types.F16, types.BF16} {
 		k.Params = append(k.Params, Param{DType: d, Len: 64})
 	}
 	at := b.IAdd(b.IMul(b.Var(i), 8), b.Var(j))
@@ -47,6 +47,10 @@ func everyKernel() *Kernel {
 	}
 	for _, v := range []float64{0, math.Copysign(0, -1), 0.1, math.Inf(1), math.Inf(-1), math.NaN(), math.Float64frombits(0xfff8000020000001), 1e-45} {
 		add(b.Cast(b.Bin(Add, f, b.Const(types.F32, v)), types.F64), b.Bin(Mul, b.Cast(f, types.F64), b.Const(types.F64, v)))
+	}
+	for i, d := range []types.DType{types.F16, types.BF16} {
+		h := b.Load(5+i, at, d)
+		add(b.Bin(Add, h, b.Const(d, 0.1)), b.Select(c, h, b.Const(d, math.NaN())), b.Const(d, 1e-7))
 	}
 	check := b.CheckIndex(n, 8, 1)
 	ix := b.IAdd(b.ISub(b.IDiv(b.IAdd(check, b.Var(i)), 3), b.IMul(b.IMod(b.IAdd(b.Var(j), check), 3), 5)), b.Int(20))
