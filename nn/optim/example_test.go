@@ -54,6 +54,6 @@ func ExampleSGD() {
 	}
 	fmt.Printf("%.3f\n", v)
 	// Output:
-	// [optim.lr x x.momentum]
+	// [optim.lr x x.momentum_buffer]
 	// 3.000
 }

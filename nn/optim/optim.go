@@ -4,11 +4,8 @@
 package optim
 
 import (
-	"cmp"
-
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
-	"dumbtorch/nn"
 )
 
 // An Optimizer turns gradients into assignments. What it keeps from step to step
@@ -29,8 +26,10 @@ type Optimizer interface {
 	Rate(params []*graph.Variable) *graph.Variable
 }
 
-// An Option stands between gradients and update. Clipping is done in the order
-// of the options, after [Accumulate].
+// An Option stands between gradients and update. Whatever their order,
+// [Accumulate] comes first, then [ScaleLoss] or [SkipNonFinite]; clipping is done
+// in the order of the options; [GroupRate], [GroupDecay] and [Scheduled] act on
+// the update.
 type Option func(*step)
 
 // step is one Minimize: gradients on their way to the update.
@@ -39,9 +38,17 @@ type step struct {
 	state  state
 	params []*graph.Variable
 	grads  []*graph.Node
+	due    *graph.Node // bool scalar: whether an accumulated sum is complete; nil: always
 	apply  *graph.Node // bool scalar: whether this step updates; nil: always
 	clips  []func(*step)
 	every  int
+	skip   bool // updates whose gradients are not finite
+	scaler *GradScaler
+	groups []group
+
+	schedule   Schedule
+	rateOutput string
+	number     *graph.Node // of this update, from 1; nil until asked for
 }
 
 // Accumulate adds up the gradients of n steps, in accumulator variables, and
@@ -61,7 +68,10 @@ func Accumulate(n int) Option {
 func prepare(loss *graph.Node, params []*graph.Variable, state state, opts []Option) *step {
 	const op = "minimize"
 	s := &step{g: loss.Graph(), state: state}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			graph.Fail(op, "option %d is nil", i)
+		}
 		o(s)
 	}
 	var wrt []*graph.Node
@@ -81,10 +91,12 @@ func prepare(loss *graph.Node, params []*graph.Variable, state state, opts []Opt
 	if len(wrt) == 0 {
 		graph.Fail(op, "there are no trainable parameters among %d", len(params))
 	}
-	s.grads = s.g.Grad(loss, wrt...)
+	s.checkGroups()
+	s.differentiate(loss, wrt)
 	if s.every > 1 {
 		s.accumulate()
 	}
+	s.guard()
 	for _, c := range s.clips {
 		c(s)
 	}
@@ -95,12 +107,13 @@ func prepare(loss *graph.Node, params []*graph.Variable, state state, opts []Opt
 func (s *step) accumulate() {
 	count := s.state.scalar(accumulated, types.I64, 0)
 	seen := s.g.Var(count).AddScalar(1)
-	s.apply = seen.GreaterEqual(graph.Scalar(s.g, graph.I64, float64(s.every)))
-	s.g.Assign(count, graph.Where(s.apply, graph.Scalar(s.g, graph.I64, 0), seen))
+	s.due = seen.GreaterEqual(graph.Scalar(s.g, graph.I64, float64(s.every)))
+	s.apply = s.due
+	s.g.Assign(count, graph.Where(s.due, graph.Scalar(s.g, graph.I64, 0), seen))
 	for i, p := range s.params {
 		acc := s.state.like(p, accumulator)
 		sum := s.g.Var(acc).Add(s.grads[i])
-		s.g.Assign(acc, graph.Where(s.apply, graph.Scalar(s.g, sum.DType(), 0), sum))
+		s.g.Assign(acc, graph.Where(s.due, graph.Scalar(s.g, sum.DType(), 0), sum))
 		s.grads[i] = sum
 	}
 }
@@ -113,65 +126,14 @@ func (s *step) assign(v *graph.Variable, next *graph.Node) {
 	s.g.Assign(v, next)
 }
 
-// The kinds of variables of [Accumulate]: sums of gradients, and their number.
-const (
-	accumulator = "accumulator"
-	accumulated = "accumulated"
-)
-
-// state finds an optimizer's variables.
-type state struct {
-	name  string          // prefix of the names of those that belong to no parameter
-	owner *graph.Variable // the first parameter, which these belong to
-}
-
-func newState(op, name string, params []*graph.Variable) state {
-	if len(params) == 0 || params[0] == nil {
-		graph.Fail(op, "there are no parameters")
+// updates returns the number of this update, from 1, an i64 scalar, and has it
+// counted in the variable "optim.updates". Whatever depends on the count reads
+// this node, not the variable, which can then be updated in place.
+func (s *step) updates() *graph.Node {
+	if s.number == nil {
+		v := s.state.scalar("updates", types.I64, 0)
+		s.number = s.g.Var(v).AddScalar(1)
+		s.assign(v, s.number)
 	}
-	return state{cmp.Or(name, "optim"), params[0]}
-}
-
-// key tells an optimizer's variables apart. The first value is a part of it: an
-// optimizer of another rate has another variable.
-type key struct {
-	optimizer, kind string
-	dtype           types.DType
-	first           float64
-}
-
-// like returns the variable of one kind that belongs to a parameter, zero at
-// first.
-func (s state) like(p *graph.Variable, kind string) *graph.Variable {
-	name := p.Name() + "." + kind
-	v := p.Companion(key{s.name, kind, p.Type().DType, 0}, func() *graph.Variable { return newVariable(name, p.Type(), 0) })
-	v.SetName(name) // the parameter may have been named anew
-	return v
-}
-
-// scalar returns the variable of one kind that belongs to no parameter.
-func (s state) scalar(kind string, d types.DType, first float64) *graph.Variable {
-	return s.owner.Companion(key{s.name, kind, d, first}, func() *graph.Variable {
-		return newVariable(s.name+"."+kind, types.Of(d), first)
-	})
-}
-
-func newVariable(name string, t types.Type, first float64) *graph.Variable {
-	v := graph.NewVariable(name, t, nn.Constant(first))
-	v.Freeze()
-	return v
-}
-
-// zeroGrad appends the zeroing of accumulators and of their count.
-func (s state) zeroGrad(g *graph.Graph, params []*graph.Variable) {
-	count := s.owner.Companion(key{s.name, accumulated, types.I64, 0}, nil)
-	if count == nil {
-		graph.Fail("zero_grad", "nothing is accumulated: build a training step with Accumulate first")
-	}
-	g.Assign(count, graph.Scalar(g, graph.I64, 0))
-	for _, p := range params {
-		if v := p.Companion(key{s.name, accumulator, p.Type().DType, 0}, nil); v != nil {
-			g.Assign(v, graph.Zeros(g, v.Type().DType, v.Type().Shape...))
-		}
-	}
+	return s.number
 }

@@ -145,7 +145,7 @@ func TestSGD(t *testing.T) {
 func TestVariables(t *testing.T) {
 	o := optim.SGD{LR: 0.1, Momentum: 0.9, Dampening: 0.5}
 	b := newBowl(t, o)
-	require.Equal(t, []string{"optim.lr", "optim.updates", "p", "p.momentum", "q", "q.momentum"}, b.s.Names())
+	require.Equal(t, []string{"optim.lr", "optim.updates", "p", "p.momentum_buffer", "q", "q.momentum_buffer"}, b.s.Names())
 	rate := o.Rate(nn.Params(b))
 	require.Equal(t, "optim.lr", rate.Name())
 	require.Equal(t, graph.F64, rate.Type().DType, "as the parameters")
@@ -182,7 +182,7 @@ func TestFrozen(t *testing.T) {
 	b.run(t, []float64{1, 1, 1}, []float64{1, 1})
 	require.Equal(t, startP, b.get(t, "p"))
 	require.NotEqual(t, startQ, b.get(t, "q"))
-	require.Equal(t, []string{"optim.lr", "p", "q", "q.momentum"}, b.s.Names())
+	require.Equal(t, []string{"optim.lr", "p", "q", "q.momentum_buffer"}, b.s.Names())
 }
 
 // Sums of three steps make one update; between updates nothing changes.
@@ -198,7 +198,7 @@ func TestAccumulate(t *testing.T) {
 			continue
 		}
 		whole.run(t, []float64{3, 6, 3}, []float64{3, float64(3*i - 3)})
-		for _, name := range []string{"p", "q", "p.momentum", "q.momentum", "optim.updates"} {
+		for _, name := range []string{"p", "q", "p.momentum_buffer", "q.momentum_buffer", "optim.updates"} {
 			require.InDeltaSlice(t, whole.get(t, name), parts.get(t, name), 1e-12, "%s after step %d", name, i)
 		}
 		require.Equal(t, []float64{0, 0, 0}, parts.get(t, "p.accumulator"))
@@ -292,15 +292,15 @@ func TestMistakes(t *testing.T) {
 		o    optim.SGD
 		opts []optim.Option
 	}{
-		"sgd: learning rate -1, momentum 0 and weight decay 0 must be finite and not negative":   {optim.SGD{LR: -1}, nil},
-		"sgd: learning rate NaN, momentum 0 and weight decay 0 must be finite and not negative":  {optim.SGD{LR: math.NaN()}, nil},
-		"sgd: learning rate 1, momentum -0.5 and weight decay 0 must be finite and not negative": {optim.SGD{LR: 1, Momentum: -0.5}, nil},
-		"sgd: learning rate 1, momentum 0 and weight decay +Inf must be finite and not negative": {optim.SGD{LR: 1, WeightDecay: inf}, nil},
-		"sgd: dampening +Inf must be finite":                                                     {optim.SGD{LR: 1, Dampening: inf}, nil},
-		"sgd: Nesterov momentum needs a momentum and no dampening":                               {optim.SGD{LR: 1, Nesterov: true}, nil},
-		"accumulate: 0 steps: wants at least 1":                                                  {optim.SGD{LR: 1}, []optim.Option{optim.Accumulate(0)}},
-		"clip_norm: the limit -1 is not a finite number of at least 0":                           {optim.SGD{LR: 1}, []optim.Option{optim.ClipNorm(-1)}},
-		"clip_value: the limit NaN is not a finite number of at least 0":                         {optim.SGD{LR: 1}, []optim.Option{optim.ClipValue(math.NaN())}},
+		"sgd: the learning rate -1 is not a finite number of at least 0":  {optim.SGD{LR: -1}, nil},
+		"sgd: the learning rate NaN is not a finite number of at least 0": {optim.SGD{LR: math.NaN()}, nil},
+		"sgd: the momentum -0.5 is not a finite number of at least 0":     {optim.SGD{LR: 1, Momentum: -0.5}, nil},
+		"sgd: the weight decay +Inf is not a finite number of at least 0": {optim.SGD{LR: 1, WeightDecay: inf}, nil},
+		"sgd: dampening +Inf must be finite":                              {optim.SGD{LR: 1, Dampening: inf}, nil},
+		"sgd: Nesterov momentum needs a momentum and no dampening":        {optim.SGD{LR: 1, Nesterov: true}, nil},
+		"accumulate: 0 steps: wants at least 1":                           {optim.SGD{LR: 1}, []optim.Option{optim.Accumulate(0)}},
+		"clip_norm: the limit -1 is not a finite number of at least 0":    {optim.SGD{LR: 1}, []optim.Option{optim.ClipNorm(-1)}},
+		"clip_value: the limit NaN is not a finite number of at least 0":  {optim.SGD{LR: 1}, []optim.Option{optim.ClipValue(math.NaN())}},
 	} {
 		b := &bowl{P: variable(t, startP), Q: variable(t, startQ)}
 		_, err := graph.Build("bowl", b.model(c.o, c.opts...))
@@ -339,7 +339,7 @@ func TestMadeInTheModel(t *testing.T) {
 	require.Less(t, last, 1e-4)
 	require.Len(t, step.Bindings(), 3)
 	require.Equal(t, []string{
-		"0.bias", "0.bias.accumulator", "0.bias.momentum", "0.weight", "0.weight.accumulator", "0.weight.momentum",
+		"0.bias", "0.bias.accumulator", "0.bias.momentum_buffer", "0.weight", "0.weight.accumulator", "0.weight.momentum_buffer",
 		"optim.accumulated", "optim.lr", "optim.updates",
 	}, s.Names())
 }

@@ -1,11 +1,6 @@
 package optim
 
-import (
-	"math"
-
-	"dumbtorch/graph"
-	"dumbtorch/ir/types"
-)
+import "dumbtorch/graph"
 
 // SGD is stochastic gradient descent, torch.optim.SGD:
 //
@@ -16,7 +11,7 @@ import (
 //
 // The rate is a variable of the session, "optim.lr", which starts at LR: set it
 // to change the rate without compiling anew. It is f32, or f64 where a
-// parameter is. v is the variable "fc1.weight.momentum" for parameter
+// parameter is. v is the variable "fc1.weight.momentum_buffer" for parameter
 // "fc1.weight". With Dampening the number of updates is the variable
 // "optim.updates".
 type SGD struct {
@@ -32,13 +27,7 @@ var _ Optimizer = SGD{}
 
 // Rate returns the variable that holds the learning rate; see [Optimizer].
 func (o SGD) Rate(params []*graph.Variable) *graph.Variable {
-	d := types.F32
-	for _, p := range params {
-		if p.Type().DType == types.F64 {
-			d = types.F64
-		}
-	}
-	return newState("rate", o.Name, params).scalar("lr", d, o.LR)
+	return newState("rate", o.Name, params).rate(params, o.LR)
 }
 
 // ZeroGrad appends the zeroing of accumulated gradients; see [Optimizer].
@@ -50,16 +39,16 @@ func (o SGD) ZeroGrad(g *graph.Graph, params []*graph.Variable) {
 func (o SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option) {
 	o.check()
 	s := prepare(loss, params, newState("minimize", o.Name, params), opts)
-	rate := s.g.Var(o.Rate(params))
+	rate := s.rate(o.Rate(params))
 	undamped := o.undamped(s)
 	for i, p := range s.params {
 		v := s.g.Var(p)
 		d := s.grads[i]
-		if o.WeightDecay != 0 {
-			d = d.Add(v.MulScalar(o.WeightDecay))
+		if w := s.decay(p, o.WeightDecay); w != 0 {
+			d = d.Add(v.MulScalar(w))
 		}
 		if o.Momentum != 0 {
-			buf := s.state.like(p, "momentum")
+			buf := s.state.like(p, "momentum_buffer")
 			part := d
 			if undamped != nil {
 				part = d.Mul(undamped.Cast(d.DType()))
@@ -72,7 +61,7 @@ func (o SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option
 				d = m
 			}
 		}
-		s.assign(p, v.Sub(d.Mul(rate.Cast(d.DType()))))
+		s.assign(p, v.Sub(d.Mul(s.rateOf(p, rate).Cast(d.DType()))))
 	}
 }
 
@@ -82,20 +71,15 @@ func (o SGD) undamped(s *step) *graph.Node {
 	if o.Momentum == 0 || o.Dampening == 0 {
 		return nil
 	}
-	updates := s.state.scalar("updates", types.I64, 0)
-	n := s.g.Var(updates)
-	s.assign(updates, n.AddScalar(1))
-	first := n.Equal(graph.Scalar(s.g, graph.I64, 0))
+	first := s.updates().Equal(graph.Scalar(s.g, graph.I64, 1))
 	return graph.Where(first, graph.Scalar(s.g, graph.F64, 1), graph.Scalar(s.g, graph.F64, 1-o.Dampening))
 }
 
 func (o SGD) check() {
 	const op = "sgd"
-	for _, v := range []float64{o.LR, o.Momentum, o.WeightDecay} {
-		if !(v >= 0) || math.IsInf(v, 1) {
-			graph.Fail(op, "learning rate %v, momentum %v and weight decay %v must be finite and not negative", o.LR, o.Momentum, o.WeightDecay)
-		}
-	}
+	checkPositive(op, "learning rate", o.LR)
+	checkPositive(op, "momentum", o.Momentum)
+	checkPositive(op, "weight decay", o.WeightDecay)
 	switch {
 	case o.Dampening-o.Dampening != 0:
 		graph.Fail(op, "dampening %v must be finite", o.Dampening)
