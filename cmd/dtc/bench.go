@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dumbtorch/passes"
+	"dumbtorch/runtime/tensor"
 )
 
 type benchOptions struct {
@@ -120,7 +121,7 @@ func (a *app) benchTable(done *passes.Compiled, times []time.Duration) {
 	row := func(launch, name string, t time.Duration, w passes.Work, what string) {
 		moved := w.LoadBytes + w.StoreBytes
 		s := fmt.Sprintf("%6s  %-14s %10s %5.1f %11s %8.2f %13s %9.2f  %s", launch, name, ms(t), 100*share(t, total),
-			byteCount(moved), rate(moved, t), count(float64(w.Flops), "flop"), rate(w.Flops, t), what)
+			tensor.FormatBytes(moved), rate(moved, t), count(float64(w.Flops), "flop"), rate(w.Flops, t), what)
 		fmt.Fprintln(a.out, strings.TrimRight(s, " "))
 	}
 	for i := range done.Program.Launches {

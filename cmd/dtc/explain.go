@@ -10,6 +10,7 @@ import (
 	"dumbtorch/ir"
 	"dumbtorch/ir/kernel"
 	"dumbtorch/passes"
+	"dumbtorch/runtime/tensor"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -89,7 +90,7 @@ func (a *app) explain(done *passes.Compiled) {
 		}
 		total = total.Plus(passes.WorkOf(l.Kernel))
 	}
-	fmt.Fprintf(a.out, "%s: %d nodes in %d launches of %d kernels, arena %s\n", p.Name, len(done.Graph.Nodes), len(p.Launches), kernelCount(p), byteCount(p.ArenaSize))
+	fmt.Fprintf(a.out, "%s: %d nodes in %d launches of %d kernels, arena %s\n", p.Name, len(done.Graph.Nodes), len(p.Launches), kernelCount(p), tensor.FormatBytes(p.ArenaSize))
 	fmt.Fprintf(a.out, "in all: %s\n", work(total))
 	for i := range p.Launches {
 		x.launch(i)
@@ -271,24 +272,11 @@ func loops(k *kernel.Kernel) string {
 // work describes work: bytes, operations, and their ratio.
 func work(w passes.Work) string {
 	moved := w.LoadBytes + w.StoreBytes
-	s := fmt.Sprintf("reads %s, writes %s, %s", byteCount(w.LoadBytes), byteCount(w.StoreBytes), count(float64(w.Flops), "flop"))
+	s := fmt.Sprintf("reads %s, writes %s, %s", tensor.FormatBytes(w.LoadBytes), tensor.FormatBytes(w.StoreBytes), count(float64(w.Flops), "flop"))
 	if moved > 0 {
 		s += fmt.Sprintf(", %.2f flop/byte", float64(w.Flops)/float64(moved))
 	}
 	return s
-}
-
-// byteCount returns a size with a binary unit.
-func byteCount(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	x, unit := float64(n)/(1<<10), 0
-	for x >= 1<<10 && unit < 5 {
-		x /= 1 << 10
-		unit++
-	}
-	return fmt.Sprintf("%.1f %ciB", x, "KMGTPE"[unit])
 }
 
 // count returns a number with a decimal prefix of its unit.

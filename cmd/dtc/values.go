@@ -161,8 +161,9 @@ func (p *program) values(feedList, varList []string, seed uint64) (feeds, vars m
 	if vars, err = p.state(varList, seed); err != nil {
 		return nil, nil, nil, err
 	}
-	if need, have := p.residentBytes(), tensor.MachineMemory(); have > 0 && need > have/2 {
-		return nil, nil, nil, fmt.Errorf("inputs and variables take %s, more than half of the %s of this machine", byteCount(need), byteCount(have))
+	// Each is there twice: on the host and on the device.
+	if need, have := p.residentBytes(), tensor.AvailableMemory(); need > have/2 {
+		return nil, nil, nil, fmt.Errorf("inputs and variables take %s, more than half of the %s of memory that this machine has available", tensor.FormatBytes(need), tensor.FormatBytes(have))
 	}
 	uses := usesOf(p.graph)
 	for _, n := range append(p.graph.Inputs(), p.graph.Variables()...) {

@@ -36,7 +36,7 @@ const maxThreads = 1024
 // A Device runs programs on the cores of this machine.
 type Device struct {
 	threads int
-	limit   int64
+	limit   int64 // of bytes in use; 0: what the machine has available
 	pool    *pool
 	plans   planCache
 
@@ -55,12 +55,12 @@ type Option func(*Device)
 func WithThreads(n int) Option { return func(d *Device) { d.threads = min(max(1, n), maxThreads) } }
 
 // WithMemoryLimit bounds the bytes of buffers and arenas in use; the default is
-// the memory of the machine.
+// what the machine has available when they are asked for.
 func WithMemoryLimit(bytes int64) Option { return func(d *Device) { d.limit = bytes } }
 
 // New returns a CPU device.
 func New(opts ...Option) *Device {
-	d := &Device{threads: runtime.GOMAXPROCS(0), limit: tensor.MachineMemory(), slabs: map[int64][]*slab{}}
+	d := &Device{threads: runtime.GOMAXPROCS(0), slabs: map[int64][]*slab{}}
 	for _, o := range opts {
 		o(d)
 	}
@@ -80,8 +80,16 @@ func (d *Device) Target() kernel.Target {
 	return kernel.Target{Name: "cpu", VectorBytes: c.Level.VectorBytes(), CacheBytes: 1 << 20}
 }
 
-// MemoryLimit returns the bytes that buffers and arenas may take together.
-func (d *Device) MemoryLimit() int64 { return d.limit }
+// MemoryLimit returns the bytes that buffers and arenas may take together: those
+// in use, and what can be taken now.
+func (d *Device) MemoryLimit() int64 {
+	if d.limit > 0 {
+		return d.limit
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inUse + d.kept + tensor.AvailableMemory()
+}
 
 // Synchronize implements [device.Device]; a run is over when it returns.
 func (d *Device) Synchronize() error { return d.check() }
@@ -121,34 +129,56 @@ func classOf(n int64) int64 {
 
 // slab returns memory of at least n bytes.
 func (d *Device) slab(n int64) (*slab, error) {
+	s, err := d.take(n)
+	if err == nil && s.bytes == nil {
+		w := alignedWords(int(s.class))
+		s.bytes = unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w))), s.class)
+	}
+	return s, err
+}
+
+// take counts a slab of at least n bytes as in use: a free one, or one that has
+// no memory yet.
+func (d *Device) take(n int64) (*slab, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("device cpu: allocation of %d bytes", n)
 	}
-	class := int64(0)
-	if n <= d.limit {
-		class = classOf(n)
-	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
 	case d.closed:
-		d.mu.Unlock()
 		return nil, fmt.Errorf("device cpu: %w", device.ErrClosed)
-	case class == 0 || n > d.limit-d.inUse:
-		err := fmt.Errorf("device cpu: %d bytes asked for, %d of %d in use: %w", n, d.inUse, d.limit, device.ErrOutOfMemory)
-		d.mu.Unlock()
-		return nil, err
+	case d.limit > 0 && n > d.limit-d.inUse:
+		return nil, d.noMemory(n, d.limit-d.inUse)
+	case n > tensor.MachineMemory():
+		return nil, d.noMemory(n, tensor.AvailableMemory())
 	}
-	d.inUse += class
+	class := classOf(n)
 	if free := d.slabs[class]; len(free) > 0 {
 		s := free[len(free)-1]
 		d.slabs[class] = free[:len(free)-1]
 		d.kept -= class
-		d.mu.Unlock()
+		d.inUse += class
 		return s, nil
 	}
-	d.mu.Unlock()
-	w := alignedWords(int(class))
-	return &slab{unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(w))), class), class}, nil
+	if class >= tensor.Large {
+		available, ok := tensor.HasMemory(class)
+		if !ok && d.kept > 0 {
+			clear(d.slabs)
+			d.kept = 0
+			available, ok = tensor.HasMemory(class)
+		}
+		if !ok {
+			return nil, d.noMemory(n, available)
+		}
+	}
+	d.inUse += class
+	return &slab{class: class}, nil
+}
+
+// noMemory is the error of an allocation of n bytes; the caller holds mu.
+func (d *Device) noMemory(n, left int64) error {
+	return fmt.Errorf("device cpu: %d bytes asked for, %d in use, %d left: %w", n, d.inUse, max(0, left), device.ErrOutOfMemory)
 }
 
 // recycle keeps a slab for later.

@@ -21,7 +21,7 @@ func init() {
 // A Device interprets kernel programs.
 type Device struct {
 	poison bool
-	limit  int64
+	limit  int64 // of bytes in use; 0: what the machine has available
 
 	mu     sync.Mutex
 	inUse  int64
@@ -38,12 +38,12 @@ type Option func(*Device)
 func WithPoison() Option { return func(d *Device) { d.poison = true } }
 
 // WithMemoryLimit bounds the bytes of all buffers and arenas in use; the
-// default is the memory of the machine.
+// default is what the machine has available when they are asked for.
 func WithMemoryLimit(bytes int64) Option { return func(d *Device) { d.limit = bytes } }
 
 // New returns an interpreter.
 func New(opts ...Option) *Device {
-	d := &Device{limit: tensor.MachineMemory()}
+	d := &Device{}
 	for _, o := range opts {
 		o(d)
 	}
@@ -56,8 +56,16 @@ func (d *Device) Name() string { return "interp" }
 // Target describes a machine without vectors.
 func (d *Device) Target() kernel.Target { return kernel.Target{Name: "interp", CacheBytes: 1 << 20} }
 
-// MemoryLimit returns the bytes that all buffers and arenas may take together.
-func (d *Device) MemoryLimit() int64 { return d.limit }
+// MemoryLimit returns the bytes that all buffers and arenas may take together:
+// those in use, and what can be taken now.
+func (d *Device) MemoryLimit() int64 {
+	if d.limit > 0 {
+		return d.limit
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inUse + tensor.AvailableMemory()
+}
 
 // Synchronize returns at once: nothing runs in the background.
 func (d *Device) Synchronize() error {
@@ -86,8 +94,14 @@ func (d *Device) reserve(n int64) error {
 		return fmt.Errorf("device interp: %w", device.ErrClosed)
 	case n < 0:
 		return fmt.Errorf("device interp: allocation of %d bytes", n)
-	case n > d.limit-d.inUse:
-		return fmt.Errorf("device interp: %d bytes asked for, %d of %d in use: %w", n, d.inUse, d.limit, device.ErrOutOfMemory)
+	}
+	left := d.limit - d.inUse
+	ok := n <= left
+	if d.limit == 0 {
+		left, ok = tensor.HasMemory(n)
+	}
+	if !ok {
+		return fmt.Errorf("device interp: %d bytes asked for, %d in use, %d left: %w", n, d.inUse, max(0, left), device.ErrOutOfMemory)
 	}
 	d.inUse += n
 	return nil

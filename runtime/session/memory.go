@@ -3,10 +3,12 @@ package session
 import (
 	"cmp"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
 	"dumbtorch/ir/kernel"
+	"dumbtorch/runtime/tensor"
 )
 
 // A MemoryReport tells what memory one run of a step needs on the device, in bytes.
@@ -51,8 +53,10 @@ func (m MemoryReport) Total() int64 {
 // String returns the report in lines.
 func (m MemoryReport) String() string {
 	var b strings.Builder
-	line := func(what string, n int64, note string) { fmt.Fprintf(&b, "%-10s %12s%s\n", what, formatBytes(n), note) }
-	line("arena", m.Arena, fmt.Sprintf("  (lower bound %s, without reuse %s)", formatBytes(m.LowerBound), formatBytes(m.Unshared)))
+	line := func(what string, n int64, note string) {
+		fmt.Fprintf(&b, "%-10s %12s%s\n", what, tensor.FormatBytes(n), note)
+	}
+	line("arena", m.Arena, fmt.Sprintf("  (lower bound %s, without reuse %s)", tensor.FormatBytes(m.LowerBound), tensor.FormatBytes(m.Unshared)))
 	line("variables", m.Variables, "")
 	line("feeds", m.Feeds, "")
 	line("results", m.Results, "")
@@ -89,18 +93,25 @@ func (p *program) report() MemoryReport {
 	return m
 }
 
-// limiter is a device that knows how much memory it has.
+// limiter is a device that knows how much memory runs may have.
 type limiter interface{ MemoryLimit() int64 }
 
-// limit returns the bytes that there are, or 0.
-func (s *Session) limit() int64 {
+// limit returns the bytes that a run may need, or 0 if nobody knows. What looks too little for need is looked at again after a
+// garbage collection.
+func (s *Session) limit(need int64) int64 {
 	if s.cfg.memoryLimit > 0 {
 		return s.cfg.memoryLimit
 	}
-	if l, ok := s.dev.(limiter); ok {
-		return l.MemoryLimit()
+	l, ok := s.dev.(limiter)
+	if !ok {
+		return 0
 	}
-	return 0
+	limit := l.MemoryLimit()
+	if need > limit && need <= tensor.MachineMemory() {
+		debug.FreeOSMemory()
+		limit = l.MemoryLimit()
+	}
+	return limit
 }
 
 // checkMemory adds the session's variables and the step's to a report, and returns an error that announces what a run needs,
@@ -117,28 +128,15 @@ func (st *Step) checkMemory(m *MemoryReport) error {
 		m.use(v.typ.Bytes(), "variable %q %s", v.name, v.typ)
 	}
 	m.cut()
-	limit := st.s.limit()
+	limit := st.s.limit(m.Total())
 	if limit <= 0 || m.Total() <= limit {
 		return nil
 	}
 	var largest []string
 	for _, u := range m.Largest {
-		largest = append(largest, formatBytes(u.Bytes)+" "+u.What)
+		largest = append(largest, tensor.FormatBytes(u.Bytes)+" "+u.What)
 	}
 	return &tagged{ErrMemoryLimit, fmt.Sprintf("a run needs %s on device %s, which has %s: arena %s, variables %s, feeds %s, results %s, constants %s; the largest: %s",
-		formatBytes(m.Total()), st.s.dev.Name(), formatBytes(limit), formatBytes(m.Arena), formatBytes(m.Variables), formatBytes(m.Feeds),
-		formatBytes(m.Results), formatBytes(m.Constants), strings.Join(largest, ", "))}
-}
-
-// formatBytes returns a size with a binary unit: "1.5 GiB".
-func formatBytes(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	x, unit := float64(n)/(1<<10), 0
-	for x >= 1<<10 {
-		x /= 1 << 10
-		unit++
-	}
-	return fmt.Sprintf("%.1f %ciB", x, "KMGTPE"[unit])
+		tensor.FormatBytes(m.Total()), st.s.dev.Name(), tensor.FormatBytes(limit), tensor.FormatBytes(m.Arena), tensor.FormatBytes(m.Variables), tensor.FormatBytes(m.Feeds),
+		tensor.FormatBytes(m.Results), tensor.FormatBytes(m.Constants), strings.Join(largest, ", "))}
 }

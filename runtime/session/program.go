@@ -11,6 +11,7 @@ import (
 	"dumbtorch/ir/types"
 	"dumbtorch/passes"
 	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/tensor"
 )
 
 // compiler turns a graph without named dimensions into a program; it is passes.Compile outside tests.
@@ -127,7 +128,7 @@ func (st *Step) fill(p *program) {
 	}
 	st.s.cfg.log.Info("compiled", "step", st.src.name, "binding", st.src.describe(p.sizes),
 		"launches", len(p.code.Program.Launches), "kernels", len(p.held), "shared", shared,
-		"arena", formatBytes(p.memory.Arena), "took", time.Since(start).Round(10*time.Microsecond))
+		"arena", tensor.FormatBytes(p.memory.Arena), "took", time.Since(start).Round(10*time.Microsecond))
 }
 
 // lower makes the program and connects its buffers with inputs, variables and outputs.

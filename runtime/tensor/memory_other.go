@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows
 
 package tensor
 
@@ -12,3 +12,5 @@ func physicalMemory() int64 {
 	}
 	return 1 << 40
 }
+
+func availableMemory() int64 { return machineMemory() }

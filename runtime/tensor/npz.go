@@ -84,7 +84,7 @@ func checkEntries(files []*zip.File, limit int64) error {
 			return fmt.Errorf("entry %q is encrypted", f.Name)
 		case f.UncompressedSize64 > left:
 			return fmt.Errorf("the arrays up to entry %q unpack to more than the limit of %s (tensor.WithMaxBytes raises it): %w",
-				f.Name, formatBytes(limit), ErrTooLarge)
+				f.Name, FormatBytes(limit), ErrTooLarge)
 		}
 		seen[f.Name] = true
 		left -= f.UncompressedSize64
