@@ -114,6 +114,7 @@ func testContract(t *testing.T, s *suite) {
 		s.check(t, single(p.kernel(), normal(types.F32, 45000, 1), normal(types.F32, 63000, 2)), Tolerance{Absolute: 2e-4})
 	})
 	t.Run("epilogue", func(t *testing.T) { testEpilogue(t, s) })
+	t.Run("update", func(t *testing.T) { testUpdate(t, s) })
 	t.Run("operands", func(t *testing.T) { testOperands(t, s) })
 }
 
@@ -151,6 +152,39 @@ func testEpilogue(t *testing.T, s *suite) {
 		p.store(transposed, p.at(p.n[0], p.m[0]), c, p.result()...)
 		in := []array{whole(types.F32, sz[0]*sz[2], 1), whole(types.F32, sz[2]*sz[1], 2), whole(types.F32, sz[1], 3), whole(types.F32, sz[0], 4), whole(types.F32, sz[0]*sz[1], 5)}
 		s.check(t, single(p.kernel(), in...), Exact)
+	}
+}
+
+// testUpdate has stores that one loop over a whole tile can do: the update of weights by momentum in place of the old ones, and a
+// scale of each row.
+func testUpdate(t *testing.T, s *suite) {
+	for _, sz := range [][3]int{{2, 2, 2}, {3, 5, 7}, {16, 4, 33}, {24, 64, 20}, {40, 10, 130}, {50, 301, 5}, {30, 40, 600}} {
+		for layout := range 4 {
+			p := newProduct([]int{2}, sz[:1], sz[1:2], sz[2:])
+			c := p.of(p.operands(types.F32, layout))
+			n := 2 * sz[0] * sz[1]
+			v := p.add(p.mul(p.read(types.F32, p.result()...), p.Const(types.F32, 0.5)), c)
+			w := p.sub(p.read(types.F32, p.result()...), p.mul(p.load(p.in(types.F32, 1), p.Int(0)), v))
+			in := []array{whole(types.F32, 2*sz[0]*sz[2], 1), whole(types.F32, 2*sz[2]*sz[1], 2), whole(types.F32, n, 3), whole(types.F32, n, 4), of(types.F32, 0.25)}
+			if layout%2 == 0 {
+				p.write(v, p.result()...)
+				p.write(w, p.result()...)
+				d := newDraft()
+				var args []int
+				for i, a := range in {
+					if i == 2 || i == 3 {
+						args = append(args, d.variable(a))
+					} else {
+						args = append(args, d.input(a))
+					}
+				}
+				d.launch(p.kernel(), append(args, args[2], args[3])...)
+				s.check(t, d, Exact)
+				continue
+			}
+			p.write(p.add(p.mul(w, p.read(types.F32, p.m...)), p.read(types.F32, p.n...)), p.result()...)
+			s.check(t, single(p.kernel(), append(in, whole(types.F32, sz[0], 5), whole(types.F32, sz[1], 6))...), Exact)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"slices"
-	"unsafe"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
@@ -19,6 +18,7 @@ type contraction struct {
 	gemm    gemm.Plan
 	a, b    operand
 	shared  int     // temp that holds packed operands of all batches; -1: none
+	tile    *instr  // the epilogue, if one generated loop does it
 	direct  *result // C goes straight to a buffer; else through the epilogue
 }
 
@@ -72,6 +72,7 @@ func (c *compiler) contract() bool {
 	}
 	p := c.finish(b, "contract", x.gemm.Tasks()*x.batches, 1)
 	p.contract = x
+	p.squareTiles(b, s)
 	p.work = x.batches * x.m * x.n * (x.k/16 + countOps(p.code))
 	return true
 }
@@ -214,51 +215,4 @@ func (c *compiler) direct() *result {
 		r.batch = append(r.batch, coef[a])
 	}
 	return r
-}
-
-// epilogue compiles the stores for one row of a tile of C, which the executor
-// puts into the register acc.
-func (c *compiler) epilogue(b *builder, x *contraction) {
-	s := c.k.Sched.Contract
-	n := b.open()
-	rows := slices.Concat(s.Batch, s.M)
-	slots := b.bindEnv(n, rows)
-	b.bindLanes(n, &space{axes: s.N}, min(points(s.N), maxTileCols))
-	acc := b.in(n, func() value {
-		acc := b.reg(full, x.d.Size())
-		b.regs[acc.r].placed = true
-		b.subst[s.Fold] = source{reg: &acc}
-		all := make([]int, len(c.k.Stores))
-		for i := range all {
-			all[i] = i
-		}
-		b.stores(c.k, all)
-		delete(b.subst, s.Fold)
-		return acc
-	})
-	b.emit(instr{fn: runTileRows, name: "tile", dst: none, a: none, b: none, c: none, body: n.code,
-		width: x.d.Size(), imm: int64(x.m), loop: newLoop(slots, rows, 0), acc: acc.r})
-}
-
-// maxTileCols bounds the columns of a tile of C.
-const maxTileCols = 256
-
-// A tile is a finished tile of C on its way through the epilogue.
-type tile struct {
-	c              unsafe.Pointer
-	ldc            int
-	m0, m1, n0, n1 int
-	batch          int
-}
-
-// runTileRows runs the body for every row of the state's tile.
-func runTileRows(st *state, in *instr) {
-	t := &st.tile
-	st.pos[full], st.n[full] = t.n0, t.n1-t.n0
-	in.loop.seek(st.env, t.batch*int(in.imm)+t.m0)
-	for m := t.m0; m < t.m1; m++ {
-		st.ptr[in.acc] = unsafe.Add(t.c, (m-t.m0)*t.ldc*in.width)
-		run(st, in.body)
-		in.loop.advance(st.env)
-	}
 }

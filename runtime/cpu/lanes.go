@@ -415,6 +415,21 @@ func (g *laneGroup) accumulated(r reg) bool {
 	return false
 }
 
+// setScalars puts the loop's scalars into the arguments.
+func (l *laneLoop) setScalars(st *state) {
+	args := &st.args
+	for _, s := range l.scalars {
+		switch p := st.ptr[s.r]; {
+		case !s.bool:
+			args.Scalars[s.slot] = *(*uint32)(p)
+		case *(*uint8)(p) != 0:
+			args.Scalars[s.slot] = math.MaxUint32
+		default:
+			args.Scalars[s.slot] = 0
+		}
+	}
+}
+
 // runLanes runs a generated loop over the lanes of the tile.
 func runLanes(st *state, in *instr) {
 	l, args, n := in.lane, &st.args, st.n[full]
@@ -433,16 +448,7 @@ func runLanes(st *state, in *instr) {
 		}
 		args.Streams[m.n] = unsafe.Add(mem.p, at*m.size)
 	}
-	for _, s := range l.scalars {
-		switch p := st.ptr[s.r]; {
-		case !s.bool:
-			args.Scalars[s.slot] = *(*uint32)(p)
-		case *(*uint8)(p) != 0:
-			args.Scalars[s.slot] = math.MaxUint32
-		default:
-			args.Scalars[s.slot] = 0
-		}
-	}
+	l.setScalars(st)
 	for _, f := range l.folds {
 		id := math.Float32bits(float32(kernel.Identity(f.op, types.F32).Float()))
 		for i := range args.Carry[f.carry] {

@@ -101,6 +101,7 @@ func (p *typedProduct[T]) run(ph *phase, task int) {
 	per := p.x.gemm.Tasks()
 	p.bind(task / per)
 	p.code = ph.code
+	p.g.Ahead = p.x.ahead(p.st, p.g.Ahead[:0], p.item)
 	scratch := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(p.st.scratch))), len(p.st.scratch)*8/int(unsafe.Sizeof(*new(T))))
 	p.g.Run(task%per, p.sharedOf(p.item), scratch[ph.scratch/int(unsafe.Sizeof(*new(T))):][:p.x.gemm.ScratchLen()])
 }

@@ -45,6 +45,7 @@ type instr struct {
 	acc   reg // register that is put on the rows of a tile
 	sem   sem
 	lane  *laneLoop
+	rect  *rectangle
 }
 
 // A loop is what the instructions that run a body need.

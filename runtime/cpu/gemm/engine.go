@@ -12,11 +12,12 @@ import (
 // process.
 type engine struct {
 	coder
-	code    *native.Code
-	kernels [maxKernelRows][2]int // offsets in code, by rows-1 and vectors-1
-	inPlace [2]int                // those of one row for a B that is not packed
-	packer  int
-	dot     int
+	code       *native.Code
+	kernels    [maxKernelRows][2]int // offsets in code, by rows-1 and vectors-1
+	inPlace    [2]int                // those of one row for a B that is not packed
+	packer     int
+	dot        int
+	prefetcher int
 }
 
 const maxKernelRows = 12
@@ -81,6 +82,9 @@ func newEngine(c coder) (*engine, error) {
 		return nil, err
 	}
 	if e.dot, err = add(c.dots()); err != nil {
+		return nil, err
+	}
+	if e.prefetcher, err = add(c.prefetchRows()); err != nil {
 		return nil, err
 	}
 	if e.code, err = native.Load(all); err != nil {

@@ -15,6 +15,28 @@ const (
 	aliasBytes = 2048
 )
 
+// engineCols returns the columns of a tile where the plan has the given number of rows of tiles. A strip of few steps is wide, so
+// that what an epilogue reads and writes beside a tile passes in long rows, as long as there is a tile for each of some workers.
+func (p Plan) engineCols(rowTiles int) int {
+	const (
+		longest = 16 // panels
+		tiles   = 8
+	)
+	panel := 2 * p.engine.lanes()
+	cols := 2 * panel
+	if p.N >= 16*cols {
+		cols *= 2
+	}
+	wide := min(cols*max(1, engineDepth/2/p.depth), longest*panel, roundUp(ceilDiv(p.N*rowTiles, tiles), panel))
+	if wide <= cols {
+		return cols
+	}
+	return roundUp(ceilDiv(p.N, ceilDiv(p.N, wide)), panel)
+}
+
+// onePass reports whether one pass takes all steps.
+func (p Plan) onePass() bool { return p.K > 0 && p.K <= p.depth }
+
 // engineScratch returns the lengths of a worker's block of A, of B, of a tile
 // of C and of an edge.
 func (p Plan) engineScratch() (a, b, c int) {
@@ -24,6 +46,9 @@ func (p Plan) engineScratch() (a, b, c int) {
 		b = roundUp(min(p.cols, p.N), p.engine.lanes()) * depth
 	}
 	rows := min(roundUp(p.M, p.engine.maxRows()), p.rows)
+	if p.onePass() {
+		rows = p.engine.maxRows()
+	}
 	c = rows * roundUp(min(p.cols, p.N), p.engine.lanes())
 	return a, b, c
 }
@@ -88,7 +113,7 @@ func (g *Product[T]) transposePanel(dst []T, s *Strided[T], width, n0, k0, k1 in
 	}
 }
 
-// engineTile computes rows [m0,m1) and columns [n0,n1) to c.
+// engineTile computes rows [m0,m1) and columns [n0,n1) to c, or through c for the epilogue, which gets the rows as they are done.
 func (g *Product[T]) engineTile(shared, scratch, c []T, ldc, m0, m1, n0, n1 int) {
 	p := g.Plan
 	la, lb, _ := p.engineScratch()
@@ -108,13 +133,20 @@ func (g *Product[T]) engineTile(shared, scratch, c []T, ldc, m0, m1, n0, n1 int)
 		}
 		for m := m0; m < m1; m += p.engine.maxRows() {
 			rows := min(p.engine.maxRows(), m1-m)
-			g.engineRows(bufA, b, c[(m-m0)*ldc:], ldc, m, rows, cols, k0, k1)
+			at := (m - m0) * ldc
+			if g.Epilogue != nil && p.onePass() {
+				at = 0
+			}
+			g.engineRows(bufA, b, c[at:], ldc, m, rows, n0, cols, k0, k1)
+			if g.Epilogue != nil && k1 == p.K {
+				g.Epilogue(c[at:], ldc, m, m+rows, n0, n1)
+			}
 		}
 	}
 }
 
-// engineRows multiplies some rows of A with all panels of a strip.
-func (g *Product[T]) engineRows(bufA, b, c []T, ldc, m, rows, cols, k0, k1 int) {
+// engineRows multiplies some rows of A with all panels of the strip of columns from n0.
+func (g *Product[T]) engineRows(bufA, b, c []T, ldc, m, rows, n0, cols, k0, k1 int) {
 	e := g.Plan.engine
 	v, depth := e.lanes(), k1-k0
 	args := kernelArgs{k: int64(depth), ldc: int64(ldc * e.elem)}
@@ -131,6 +163,9 @@ func (g *Product[T]) engineRows(bufA, b, c []T, ldc, m, rows, cols, k0, k1 int) 
 			vectors = 1
 		}
 		width := vectors * v
+		if k1 == g.Plan.K && len(g.Ahead) > 0 {
+			g.ahead(m, rows, n0+n, n0+min(n+width, cols))
+		}
 		_ = b[width*depth-1]
 		args.b = unsafe.Pointer(&b[0])
 		if cols-n >= width {

@@ -19,6 +19,7 @@ type Product[T Element] struct {
 
 	// Epilogue takes the finished tiles. If nil, element (i,j) is stored in C[i*LDC+j]; LDC is at least N.
 	Epilogue Epilogue[T]
+	Ahead    []Ahead
 	C        []T
 	LDC      int
 }
@@ -108,7 +109,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 	case !g.vectorTile(scratch[:la+lb], c, ldc, m0, m1, n0, n1):
 		g.privateTile(scratch[:la], scratch[la:la+lb], c, ldc, m0, m1, n0, n1)
 	}
-	if g.Epilogue != nil {
+	if g.Epilogue != nil && (p.K == 0 || !p.tiled()) {
 		g.Epilogue(c, ldc, m0, m1, n0, n1)
 	}
 }

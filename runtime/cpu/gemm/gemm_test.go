@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -187,8 +188,9 @@ func requireProduct[T Element](t require.TestingT, p Plan, a, b Packer[T], worke
 		}
 	}
 
-	got, calls := make([]T, m*n), make([]int, m*n)
-	g = &Product[T]{Plan: p, A: a, B: b, Epilogue: func(c []T, ldc, m0, m1, n0, n1 int) {
+	got, calls, beside := make([]T, m*n), make([]int, m*n), make([]T, m*n+1)
+	ahead := []Ahead{{Data: unsafe.Pointer(&beside[0]), Stride: n * int(unsafe.Sizeof(beside[0])), Size: int(unsafe.Sizeof(beside[0]))}}
+	g = &Product[T]{Plan: p, A: a, B: b, Ahead: ahead, Epilogue: func(c []T, ldc, m0, m1, n0, n1 int) {
 		for i := m0; i < m1; i++ {
 			for j := n0; j < n1; j++ {
 				got[i*n+j] = c[(i-m0)*ldc+j-n0]

@@ -90,12 +90,9 @@ func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	p := Plan{M: m, N: n, K: k, serial: true, rows: tileRows, cols: tileCols, depth: depthBlock}
 	p.engine = engineFor[T](l)
 	if p.tiled() {
-		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
-		p.cols = 4 * p.engine.lanes()
-		if n >= 16*p.cols {
-			p.cols *= 2
-		}
 		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, engineDepth))))
+		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
+		p.cols = p.engineCols(ceilDiv(m, p.rows))
 	}
 	return p, nil
 }
