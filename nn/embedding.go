@@ -22,13 +22,13 @@ func NewEmbedding(count, size int, opts ...EmbeddingOption) *Embedding {
 	o := collect(opts)
 	e := &Embedding{Padding: -1}
 	init := Normal(0, 1)
-	if o.padding != nil {
-		if e.Padding = *o.padding; e.Padding < 0 {
+	if o.row != nil {
+		if e.Padding = *o.row; e.Padding < 0 {
 			e.Padding += count
 		}
 		init = e.zeroPadding(init)
 	}
-	if e.Padding >= count || o.padding != nil && e.Padding < 0 {
+	if e.Padding >= count || o.row != nil && e.Padding < 0 {
 		e.Padding = max(count, 0) // what Forward says is out of range
 	}
 	e.Weight = graph.NewVariable("weight", types.Of(o.dtype, count, size), init)

@@ -23,6 +23,18 @@ type (
 		layerOption
 		norm()
 	}
+	// ConvOption changes a new convolution: [Stride], [Padding], [PaddingSame],
+	// [Dilation], [Groups], [KernelSize], [NoBias], [WithDType].
+	ConvOption interface {
+		layerOption
+		conv()
+	}
+	// PoolOption changes a new pooling: [Stride], [Padding], [Dilation] (of
+	// maxima), [KernelSize], [CeilMode], [ExcludePadding], [Divisor].
+	PoolOption interface {
+		layerOption
+		pool()
+	}
 )
 
 type layerOption interface{ apply(*layerOptions) }
@@ -32,7 +44,13 @@ type layerOptions struct {
 	dtype        types.DType
 	weight, bias bool
 	eps          float64
-	padding      *int // row of an embedding
+	row          *int // of an embedding, the one of padding
+	// Of windows; a list of one number is for all dimensions.
+	size, stride, padding, dilation []int
+	same                            bool
+	groups                          int
+	ceil, excludePadding            bool
+	divisor                         int
 }
 
 // option is an option of any layer; interfaces say of which.
@@ -42,10 +60,12 @@ func (f option) apply(o *layerOptions) { f(o) }
 func (option) linear()                 {}
 func (option) embedding()              {}
 func (option) norm()                   {}
+func (option) conv()                   {}
+func (option) pool()                   {}
 
 // collect returns the options of a layer with weight and bias of f32.
 func collect[O layerOption](opts []O) layerOptions {
-	o := layerOptions{dtype: types.F32, weight: true, bias: true}
+	o := layerOptions{dtype: types.F32, weight: true, bias: true, groups: 1}
 	for _, f := range opts {
 		f.apply(&o)
 	}
@@ -57,6 +77,7 @@ func WithDType(d types.DType) interface {
 	LinearOption
 	EmbeddingOption
 	NormOption
+	ConvOption
 } {
 	return option(func(o *layerOptions) { o.dtype = d })
 }
@@ -65,6 +86,7 @@ func WithDType(d types.DType) interface {
 func NoBias() interface {
 	LinearOption
 	NormOption
+	ConvOption
 } {
 	return option(func(o *layerOptions) { o.bias = false })
 }
@@ -82,8 +104,47 @@ func Eps(eps float64) NormOption { return option(func(o *layerOptions) { o.eps =
 // negative, the one of padding: zero at first and never trained. It is torch's
 // padding_idx.
 func PaddingIndex(i int) EmbeddingOption {
-	return option(func(o *layerOptions) { o.padding = &i })
+	return option(func(o *layerOptions) { o.row = &i })
 }
+
+// A WindowOption is one of both convolutions and pooling.
+type WindowOption interface {
+	ConvOption
+	PoolOption
+}
+
+// KernelSize sets the size of windows or kernels, one number per dimension.
+func KernelSize(n ...int) WindowOption { return option(func(o *layerOptions) { o.size = n }) }
+
+// Stride sets the distance of positions, one number for all dimensions or one
+// for each.
+func Stride(n ...int) WindowOption { return option(func(o *layerOptions) { o.stride = n }) }
+
+// Padding sets the padding before and after, one number for all dimensions or
+// one for each.
+func Padding(n ...int) WindowOption { return option(func(o *layerOptions) { o.padding = n }) }
+
+// Dilation sets the distance of a window's elements, one number for all
+// dimensions or one for each.
+func Dilation(n ...int) WindowOption { return option(func(o *layerOptions) { o.dilation = n }) }
+
+// PaddingSame pads so that a convolution of stride 1 has as many positions as x
+// has elements: torch's padding="same".
+func PaddingSame() ConvOption { return option(func(o *layerOptions) { o.same = true }) }
+
+// Groups splits the channels into n groups, each convolved with its own kernels;
+// as many groups as input channels make the convolution depthwise.
+func Groups(n int) ConvOption { return option(func(o *layerOptions) { o.groups = n }) }
+
+// CeilMode takes a last window that leaves the padded value: torch's ceil_mode.
+func CeilMode() PoolOption { return option(func(o *layerOptions) { o.ceil = true }) }
+
+// ExcludePadding divides sums by the number of elements that are no padding:
+// torch's count_include_pad=False.
+func ExcludePadding() PoolOption { return option(func(o *layerOptions) { o.excludePadding = true }) }
+
+// Divisor divides sums by n: torch's divisor_override.
+func Divisor(n int) PoolOption { return option(func(o *layerOptions) { o.divisor = n }) }
 
 // variable returns the variable v as a value of the graph of x, nil for none.
 func variable(x *graph.Node, v *graph.Variable) *graph.Node {

@@ -14,11 +14,11 @@ import (
 
 func TestNames(t *testing.T) {
 	require.Equal(t, []string{
-		"mnist", "mnist:train", "basic_autograd", "ew_gelu_chain", "ew_broadcast", "softmax_rows", "layernorm_rows",
-		"sumsq_cols", "gemm_f32", "train_mlp_mnist_b128",
+		"mnist", "mnist:train", "cnn", "cnn:train", "basic_autograd", "ew_gelu_chain", "ew_broadcast", "softmax_rows", "layernorm_rows",
+		"sumsq_cols", "gemm_f32", "train_mlp_mnist_b128", "train_cnn_mnist_b128",
 	}, Names())
 	_, err := Get("minst")
-	require.ErrorContains(t, err, `no example is named "minst"; there are mnist, mnist:train, `)
+	require.ErrorContains(t, err, `no example is named "minst"; there are mnist, mnist:train, cnn, `)
 }
 
 // Every example builds at its full size, verifies, and its feeds fit.

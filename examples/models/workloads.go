@@ -67,6 +67,11 @@ var workloads = []definition{
 		full: []int{128, MNISTPixels, 512, 256, MNISTClasses}, small: []int{6, 20, 16, 12, 10},
 		model: trainMLP, option: graph.Training(), inputs: mlpInputs,
 	},
+	{
+		name: "train_cnn_mnist_b128", doc: "Training step of the CNN at batch 128: convolutions 1-32-64 of 3x3, max pooling, 3136-128-10, cross-entropy, SGD with momentum 0.9.",
+		full: cnnFull, small: cnnSmall,
+		model: trainCNN, option: graph.Training(), inputs: cnnWorkloadInputs,
+	},
 }
 
 func mlpInputs(n []int) []input {
