@@ -3,6 +3,7 @@ package graph_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,12 +13,14 @@ import (
 	"dumbtorch/ir/types"
 )
 
-// gradTests are functions of x, f64[2,3], and y, f64[3,2], whose elements are
-// distinct and away from kinks.
-var gradTests = []struct {
+type gradTest struct {
 	name string
 	f    func(x, y *graph.Node) *graph.Node
-}{
+}
+
+// gradTests are functions of x, f64[2,3], and y, f64[3,2], whose elements are
+// distinct and away from kinks.
+var gradTests = []gradTest{
 	{"add broadcast", func(x, y *graph.Node) *graph.Node { return x.Index(0, 0).Add(y.T()) }},
 	{"sub", func(x, y *graph.Node) *graph.Node { return x.Sub(y.T()) }},
 	{"mul used twice", func(x, y *graph.Node) *graph.Node { return x.Mul(x).Mul(y.T()).Add(x) }},
@@ -108,7 +111,7 @@ func weighted(v *graph.Node) *graph.Node {
 }
 
 func TestGradientsMatchFiniteDifferences(t *testing.T) {
-	for _, c := range gradTests {
+	for _, c := range slices.Concat(gradTests, functionGrads, partGrads) {
 		t.Run(c.name, func(t *testing.T) {
 			first := func(x, y *graph.Node) *graph.Node { return weighted(c.f(x, y)) }
 			checkGradient(t, first)

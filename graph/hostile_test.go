@@ -30,6 +30,7 @@ var functions = map[string]any{
 	"Uniform": graph.Uniform, "Normal": graph.Normal, "Where": graph.Where, "Concat": graph.Concat,
 	"Stack": graph.Stack, "Einsum": graph.Einsum, "VJP": graph.VJP, "ValueAndGrad": graph.ValueAndGrad,
 	"CustomVJP": graph.CustomVJP, "BoundedDim": graph.BoundedDim,
+	"Eye": graph.Eye, "Linspace": graph.Linspace,
 }
 
 // hostile makes arguments that users should not, but may, give.
@@ -65,6 +66,8 @@ func (h *hostile) value(t reflect.Type) reflect.Value {
 	switch t.Kind() {
 	case reflect.Int:
 		return reflect.ValueOf(hostileInts[h.IntN(len(hostileInts))])
+	case reflect.Bool:
+		return reflect.ValueOf(h.IntN(2) == 0)
 	case reflect.Float64:
 		return reflect.ValueOf(hostileFloats[h.IntN(len(hostileFloats))])
 	case reflect.Float32:
@@ -261,6 +264,7 @@ func FuzzHostileModels(f *testing.F) {
 var alsoNamed = map[string][]string{
 	"ArgMax": {"argmax"}, "ArgMin": {"argmin"}, "MatMul": {"matmul"}, "ReLU": {"relu"}, "DType": {"dtype"}, "IR": {"ir"}, "VJP": {"vjp"},
 	"CustomVJP": {"custom_vjp"}, "TypeString": {"type"}, "Assign": {"variable"}, "Var": {"variable"}, "BoundedDim": {"dim"},
+	"CumSum": {"cumsum"}, "CumProd": {"cumprod"}, "CumMax": {"cummax"}, "CumMin": {"cummin"}, "IsNaN": {"is_nan"}, "NaNToNum": {"nan_to_num"},
 	"ConstantOf": {"constant"}, "ValueAndGrad": {"grad"}, "Grad": {"custom_vjp"},
 	"RMSNorm": {"rms_norm"},
 }

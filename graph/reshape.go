@@ -7,9 +7,10 @@ import (
 )
 
 // Reshape gives x another shape of as many elements, in row-major order. One
-// dimension may be -1: what remains.
-func (x *Node) Reshape(dims ...int) *Node {
-	const op = "reshape"
+// dimension may be -1: what remains: torch.reshape.
+func (x *Node) Reshape(dims ...int) *Node { return x.reshape("reshape", dims) }
+
+func (x *Node) reshape(op string, dims []int) *Node {
 	g := x.use(op)
 	free := -1
 	list := slices.Clone(dims)

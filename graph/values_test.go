@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,13 +38,15 @@ func count(g *graph.Graph, dims ...int) *graph.Node {
 	return graph.Arange(g, graph.F64, 0, float64(n), 1).Reshape(dims...)
 }
 
-// Expected values are PyTorch's, or follow from the definition.
-var valueTests = []struct {
+type valueTest struct {
 	name string
 	f    func(g *graph.Graph) *graph.Node
 	typ  string
 	want []float64
-}{
+}
+
+// Expected values are PyTorch's, or follow from the definition.
+var valueTests = []valueTest{
 	{"broadcast add", func(g *graph.Graph) *graph.Node { return count(g, 2, 1).Add(count(g, 3)) }, "f64[2,3]", []float64{0, 1, 2, 1, 2, 3}},
 	{"promote i64 and f32", func(g *graph.Graph) *graph.Node { return i64(g, []int64{1, 2}).Mul(graph.Scalar(g, graph.F32, 0.5)) }, "f32[2]", []float64{0.5, 1}},
 	{"promote bool and u8", func(g *graph.Graph) *graph.Node {
@@ -196,7 +199,7 @@ var valueTests = []struct {
 // TestValues computes every value twice: from the bodies of the operations one by one, and through the compiler.
 func TestValues(t *testing.T) {
 	dev := interp.New(interp.WithPoison())
-	for _, c := range valueTests {
+	for _, c := range slices.Concat(valueTests, functionValues, partValues) {
 		t.Run(c.name, func(t *testing.T) {
 			var typ string
 			g := build(t, func(g *graph.Graph) {
