@@ -16,7 +16,7 @@ import (
 var levels = [][]string{
 	{"ir/types", "ir/internal/lex"},
 	{"runtime/tensor", "ir/kernel"},
-	{"runtime/device"},
+	{"runtime/device", "runtime/tensor/safetensors"},
 	{"runtime/cpu/amd64", "runtime/cpu/native"},
 	{"runtime/cpu/gemm", "runtime/cpu/simd", "nn/internal/splitmix"},
 	{"runtime/interp", "runtime/cpu"},

@@ -22,6 +22,7 @@ func TestAllCloseAccepts(t *testing.T) {
 	require.NoError(t, AllClose(vec(1.125), vec(1.0), 0, 0.125))
 	require.NoError(t, AllClose(vec(2.5), vec(2.0), 0.25, 0))
 	require.NoError(t, AllClose(vec(inf, -inf), vec(inf, -inf), 0.1, 0.1))
+	require.NoError(t, AllClose(vec(inf, -inf), vec(inf, -inf), 0, 0))
 	require.NoError(t, AllClose(vec(nan, 1), vec(nan, 1), 0, 0, NaNEqual()))
 	require.NoError(t, AllClose(vec(0.0), vec(math.Copysign(0, -1)), 0, 0))
 	require.NoError(t, AllClose(vec(true, false), vec(true, false), 0, 0))

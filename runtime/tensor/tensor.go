@@ -41,6 +41,29 @@ func From[T Element](data []T, dims ...int) (*Tensor, error) {
 	return wrap(typ, bytesOf(data)), nil
 }
 
+// FromBytes returns a tensor that shares the given memory: its elements in row-major order, in the host's byte order, as
+// [Tensor.Bytes] gives them. It returns an error if the length is not that of the type, if the memory is not aligned for an
+// element, or if a byte of a bool tensor is neither 0 nor 1; and those of [New].
+func FromBytes(typ types.Type, raw []byte) (*Tensor, error) {
+	if err := checkType(typ); err != nil {
+		return nil, fmt.Errorf("tensor: %w", err)
+	}
+	if n := typ.Bytes(); n != int64(len(raw)) {
+		return nil, fmt.Errorf("tensor: %s takes %d bytes, given %d", typ, n, len(raw))
+	}
+	if size := uintptr(typ.DType.Size()); uintptr(unsafe.Pointer(unsafe.SliceData(raw)))%size != 0 {
+		return nil, fmt.Errorf("tensor: the memory given for %s is not aligned to %d bytes", typ, size)
+	}
+	if typ.DType == types.Bool {
+		for i, b := range raw {
+			if b > 1 {
+				return nil, fmt.Errorf("tensor: byte %d given for %s is %d, not 0 or 1", i, typ, b)
+			}
+		}
+	}
+	return wrap(types.Of(typ.DType, typ.Shape...), raw), nil
+}
+
 // Full returns a new tensor with every element v; no dims make a scalar. Its errors are those of [New].
 func Full[T Element](v T, dims ...int) (*Tensor, error) {
 	t, err := New(types.Of(DTypeOf[T](), dims...))

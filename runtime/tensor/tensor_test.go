@@ -202,3 +202,23 @@ func TestOffsetAndUnravelAreInverse(t *testing.T) {
 		require.Equal(t, flat, got)
 	})
 }
+
+func TestFromBytes(t *testing.T) {
+	x := vec[float32](1, 2, 3, 4)
+	y := must(FromBytes(types.Of(types.F32, 2, 2), x.Bytes()))
+	require.True(t, Equal(must(x.Reshape(2, 2)), y))
+	require.NoError(t, y.Set(7, 1, 1))
+	require.Equal(t, 7.0, must(x.At(3)), "the memory is shared")
+	require.Zero(t, must(FromBytes(types.Of(types.F64, 0, 3), nil)).Len())
+
+	for want, f := range map[string]func() (*Tensor, error){
+		"tensor: f32[3] takes 12 bytes, given 16":                       func() (*Tensor, error) { return FromBytes(types.Of(types.F32, 3), x.Bytes()) },
+		"tensor: the memory given for f32[1] is not aligned to 4 bytes": func() (*Tensor, error) { return FromBytes(types.Of(types.F32, 1), x.Bytes()[2:6]) },
+		"tensor: byte 1 given for bool[3] is 2, not 0 or 1":             func() (*Tensor, error) { return FromBytes(types.Of(types.Bool, 3), []byte{1, 2, 0}) },
+		"tensor: element type u32 has no host arrays":                   func() (*Tensor, error) { return FromBytes(types.Of(types.U32, 1), x.Bytes()[:4]) },
+		"tensor: dimension 0 of [-1] is negative":                       func() (*Tensor, error) { return FromBytes(types.Of(types.U8, -1), nil) },
+	} {
+		_, err := f()
+		require.EqualError(t, err, want)
+	}
+}
