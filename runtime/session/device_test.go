@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,32 +239,46 @@ func TestEmptyBatches(t *testing.T) {
 	})
 }
 
-func TestBindingsShareKernels(t *testing.T) {
+func TestProgramsShareKernels(t *testing.T) {
 	onDevices(t, func(t *testing.T, dev device.Device) {
 		var log bytes.Buffer
 		s := session.New(dev, session.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		w := graph.NewVariable("w", types.Of(graph.F32, 3, 4), nil)
-		st := compile(t, s, func(g *graph.Graph) {
-			g.Output("y", g.Input("x", graph.F32, graph.Dim("n"), 3).MatMul(g.Var(w)))
-			g.Output("norm", g.Var(w).Mul(g.Var(w)).Sum())
-		})
-		first, err := st.Program(session.Binding{"n": 2})
-		require.NoError(t, err)
-		own := map[*kernel.Kernel]bool{}
-		for _, l := range first.Program.Launches {
-			own[l.Kernel] = true
+		model := func(more bool) *session.Step {
+			return compile(t, s, func(g *graph.Graph) {
+				x := g.Input("x", graph.F32, graph.Dim("n"), 3)
+				g.Output("y", x.MatMul(g.Var(w)))
+				if more { // a kernel more of the norm's form, before it
+					g.Output("rows", x.Exp().Sum(1))
+				}
+				g.Output("norm", g.Var(w).Mul(g.Var(w)).Sum(1))
+			})
 		}
-		second, err := st.Program(session.Binding{"n": 5})
-		require.NoError(t, err)
-		shared := 0
-		for _, l := range second.Program.Launches {
-			if own[l.Kernel] {
-				shared++
+		kernels := func(st *session.Step, n int) []*kernel.Kernel {
+			p, err := st.Program(session.Binding{"n": n})
+			require.NoError(t, err)
+			require.NoError(t, p.Program.Verify(), "names are unique in a program too")
+			var ks []*kernel.Kernel
+			for _, l := range p.Program.Launches {
+				ks = append(ks, l.Kernel)
 			}
+			return ks
 		}
-		require.Equal(t, 1, shared, "the norm does not depend on n")
+		shared := func(a, b []*kernel.Kernel) (n int) {
+			for _, k := range a {
+				if slices.Contains(b, k) {
+					n++
+				}
+			}
+			return n
+		}
+		small, large := model(false), model(true)
+		first := kernels(small, 2)
+		require.Equal(t, 1, shared(first, kernels(small, 5)), "the norm does not depend on n")
+		require.Equal(t, 2, shared(first, kernels(large, 2)), "a kernel is known by its structure, not by its number")
 		require.Contains(t, log.String(), `binding="n=2" launches=2 kernels=2 shared=0`)
 		require.Contains(t, log.String(), `binding="n=5" launches=2 kernels=2 shared=1`)
+		require.Contains(t, log.String(), `binding="n=2" launches=3 kernels=3 shared=2`)
 		require.NoError(t, s.Close())
 	})
 }
