@@ -1,12 +1,8 @@
 package passes
 
 import (
-	"encoding/binary"
-	"math"
-
 	"dumbtorch/ir"
 	"dumbtorch/ir/kernel"
-	"dumbtorch/ir/types"
 )
 
 // Limits of constant folding: elements of a literal that is made, and of one
@@ -72,14 +68,14 @@ func foldNode(r *rewriter, n *ir.Node) *ir.Node {
 	if size > maxFolded {
 		return nil
 	}
-	data := make([]byte, 0, n.Type.Bytes())
+	data := make([]byte, n.Type.Bytes())
 	for i := range size {
 		b := kernel.NewBuilder()
 		e := evaluate(b, n, b.Unravel(b.Int(int64(i)), n.Shape()))
 		if e == nil || e.Kind != kernel.Const {
 			return nil
 		}
-		data = appendScalar(data, e.Value())
+		e.Value().Write(data[i*n.DType().Size():])
 	}
 	return r.new(ir.OpLiteral, ir.Attr{Dims: n.Shape().Clone(), Mode: n.DType().String(), Data: data})
 }
@@ -110,32 +106,5 @@ func evaluate(b *kernel.Builder, n *ir.Node, idx []*kernel.Expr) *kernel.Expr {
 
 // element returns element i of a literal.
 func element(n *ir.Node, i int) kernel.Scalar {
-	d := n.DType()
-	at := n.Attr.Data[i*d.Size():]
-	switch d {
-	case types.F32:
-		return kernel.FloatScalar(d, float64(math.Float32frombits(binary.LittleEndian.Uint32(at))))
-	case types.F64:
-		return kernel.FloatScalar(d, math.Float64frombits(binary.LittleEndian.Uint64(at)))
-	case types.I32:
-		return kernel.IntScalar(d, int64(int32(binary.LittleEndian.Uint32(at))))
-	case types.I64:
-		return kernel.IntScalar(d, int64(binary.LittleEndian.Uint64(at)))
-	}
-	return kernel.IntScalar(d, int64(at[0]))
-}
-
-// appendScalar appends a value as the element of a literal.
-func appendScalar(data []byte, v kernel.Scalar) []byte {
-	switch v.DType {
-	case types.F32:
-		return binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(v.Float())))
-	case types.F64:
-		return binary.LittleEndian.AppendUint64(data, math.Float64bits(v.Float()))
-	case types.I32:
-		return binary.LittleEndian.AppendUint32(data, uint32(v.Int()))
-	case types.I64:
-		return binary.LittleEndian.AppendUint64(data, uint64(v.Int()))
-	}
-	return append(data, byte(v.Int()))
+	return kernel.ReadScalar(n.DType(), n.Attr.Data[i*n.DType().Size():])
 }

@@ -92,7 +92,11 @@ func simplifyDiv(r *rewriter, n *ir.Node) *ir.Node {
 	if math.Abs(frac) != 0.5 || exp < -100 || exp > 100 {
 		return nil
 	}
-	return r.new(ir.OpMul, ir.Attr{}, x, r.scalar(y.Type, kernel.FloatScalar(n.DType(), 1/v.Float())))
+	inverse := kernel.FloatScalar(n.DType(), 1/v.Float())
+	if inverse.Float() != 1/v.Float() {
+		return nil // beyond f16
+	}
+	return r.new(ir.OpMul, ir.Attr{}, x, r.scalar(y.Type, inverse))
 }
 
 func simplifyPow(r *rewriter, n *ir.Node) *ir.Node {

@@ -1,7 +1,6 @@
 package backendtest
 
 import (
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 
@@ -19,38 +18,9 @@ func newArray(d types.DType, n int) array { return array{d, make([]byte, n*d.Siz
 
 func (a array) len() int { return len(a.bytes) / a.d.Size() }
 
-func (a array) at(i int) kernel.Scalar {
-	b := a.bytes[i*a.d.Size():]
-	switch a.d {
-	case types.Bool, types.U8:
-		return kernel.IntScalar(a.d, int64(b[0]))
-	case types.U32:
-		return kernel.IntScalar(a.d, int64(binary.LittleEndian.Uint32(b)))
-	case types.I32:
-		return kernel.IntScalar(a.d, int64(int32(binary.LittleEndian.Uint32(b))))
-	case types.I64:
-		return kernel.IntScalar(a.d, int64(binary.LittleEndian.Uint64(b)))
-	case types.F32:
-		return kernel.FloatScalar(a.d, float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
-	}
-	return kernel.FloatScalar(a.d, math.Float64frombits(binary.LittleEndian.Uint64(b)))
-}
+func (a array) at(i int) kernel.Scalar { return kernel.ReadScalar(a.d, a.bytes[i*a.d.Size():]) }
 
-func (a array) set(i int, v kernel.Scalar) {
-	b := a.bytes[i*a.d.Size():]
-	switch a.d {
-	case types.Bool, types.U8:
-		b[0] = byte(v.Int())
-	case types.U32, types.I32:
-		binary.LittleEndian.PutUint32(b, uint32(v.Int()))
-	case types.I64:
-		binary.LittleEndian.PutUint64(b, uint64(v.Int()))
-	case types.F32:
-		binary.LittleEndian.PutUint32(b, math.Float32bits(float32(v.Float())))
-	default:
-		binary.LittleEndian.PutUint64(b, math.Float64bits(v.Float()))
-	}
-}
+func (a array) set(i int, v kernel.Scalar) { v.Write(a.bytes[i*a.d.Size():]) }
 
 // of returns an array of the given values.
 func of(d types.DType, vs ...float64) array {
@@ -71,7 +41,8 @@ func ints(d types.DType, vs ...int64) array {
 }
 
 // whole returns n whole numbers of small magnitude: sums and products of many
-// of them are exact in every type, so their order cannot matter.
+// of them are exact in every type (of halfs in f32, where they are done), so
+// their order cannot matter.
 func whole(d types.DType, n int, seed uint64) array {
 	r := rand.New(rand.NewPCG(seed, 1))
 	a := newArray(d, n)
@@ -128,9 +99,14 @@ func extremes(d types.DType) array {
 		33.3, -33.3, 88, -88, 100, -100, 1000.5, -1000.5, 8388607.5, -8388608.5, 1e9, -1e9, 1e19, -1e19, 1e30, -1e30,
 		math.Pi, math.Pi / 2, math.Inf(1), math.Inf(-1), math.NaN(),
 	}
-	if d == types.F32 {
+	switch d {
+	case types.F16:
+		vs = append(vs, 65504, -65504, 65520, 0x1p-14, 0x1p-24, -0x1p-24, 1+0x1p-10)
+	case types.BF16:
+		vs = append(vs, 0x1.fep127, -0x1.fep127, 0x1p-126, 0x1p-133, -0x1p-133, 1+0x1p-7)
+	case types.F32:
 		vs = append(vs, math.MaxFloat32, -math.MaxFloat32, 0x1p-126, 0x1p-149, -0x1p-149, 0x1p-24, 1+0x1p-23)
-	} else {
+	default:
 		vs = append(vs, math.MaxFloat64, -math.MaxFloat64, 0x1p-1022, 0x1p-1074, -0x1p-1074, 0x1p-53, 1+0x1p-52, 700, -700, -745)
 	}
 	return of(d, vs...)

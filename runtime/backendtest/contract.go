@@ -42,11 +42,12 @@ func join(lists ...[]*kernel.Axis) []*kernel.Axis {
 // result are the axes of the stores.
 func (p *product) result() []*kernel.Axis { return join(p.batch, p.m, p.n) }
 
-// of sets the factors.
+// of sets the factors and returns the result; of halfs it is rounded once.
 func (p *product) of(a, b *kernel.Expr) *kernel.Expr {
-	p.a, p.b = a, b
-	p.fold = p.sum(p.mul(a, b), p.k...)
-	return p.fold
+	d := a.DType
+	p.a, p.b = p.Cast(a, d.Arith()), p.Cast(b, d.Arith())
+	p.fold = p.sum(p.mul(p.a, p.b), p.k...)
+	return p.Cast(p.fold, d)
 }
 
 // kernel is a contraction where both factors have axes of their own.
@@ -64,7 +65,7 @@ var productSizes = [][3]int{ // m, n, k
 }
 
 func testContract(t *testing.T, s *suite) {
-	for _, d := range []types.DType{types.F32, types.F64, types.I32, types.I64} {
+	for _, d := range []types.DType{types.F32, types.F64, types.I32, types.I64, types.F16, types.BF16} {
 		for _, sz := range productSizes {
 			t.Run(fmt.Sprintf("%s %dx%dx%d", d, sz[0], sz[1], sz[2]), func(t *testing.T) {
 				for layout := range 4 {

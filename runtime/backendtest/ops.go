@@ -15,7 +15,7 @@ func defined(op kernel.Op, d types.DType) bool {
 	case kernel.Shl, kernel.Shr:
 		return d.IsInt()
 	case kernel.Bitcast:
-		return d.Size() > 1
+		return d.Size() > 1 && !d.IsHalf()
 	case kernel.Max, kernel.Min, kernel.Lt, kernel.Le, kernel.Eq, kernel.Ne:
 		return true
 	}

@@ -286,7 +286,7 @@ func (g *generator) fitting(k *kernel.Kernel) *kernel.Kernel {
 func randomContract(g *generator) *kernel.Kernel {
 	p := &product{maker: g.maker}
 	p.batch, p.m, p.n, p.k = g.newAxes("batch", 0, 1), g.newAxes("m", 1, 2), g.newAxes("n", 1, 2), g.newAxes("k", 1, 2)
-	d := []types.DType{types.F32, types.F32, types.F64, types.I32, types.I64}[g.pick("type", 5)]
+	d := []types.DType{types.F32, types.F32, types.F64, types.I32, types.I64, types.F16, types.BF16}[g.pick("type", 7)]
 	factor := func(axes []*kernel.Axis) *kernel.Expr {
 		e := g.read(d, rapid.Permutation(axes).Draw(g.T, "order")...)
 		if g.chance("computed", 30) {

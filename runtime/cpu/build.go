@@ -213,24 +213,14 @@ func (b *builder) expand(v value, cl class) value {
 	}
 	w := b.in(h, func() value {
 		if v.cl == scalar {
-			return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint32], opSplat[uint64]), cl, size, false, v)
+			return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, v)
 		}
-		w := b.op("expand", bySizeOf(size, opExpand[uint8], opExpand[uint32], opExpand[uint64]), cl, size, false, v)
+		w := b.op("expand", bySizeOf(size, opExpand[uint8], opExpand[uint16], opExpand[uint32], opExpand[uint64]), cl, size, false, v)
 		b.last().width = b.cur.lanes.width()
 		return w
 	})
 	h.ops[key] = w
 	return w
-}
-
-func bySizeOf(size int, f1, f4, f8 func(*state, *instr)) func(*state, *instr) {
-	switch size {
-	case 1:
-		return f1
-	case 4:
-		return f4
-	}
-	return f8
 }
 
 // data returns the value of a data expression; lanes at which mask is 0 are
@@ -290,15 +280,15 @@ func (b *builder) compute(e *kernel.Expr, mask value) value {
 }
 
 func (b *builder) constant(s kernel.Scalar) value {
-	v := b.op("const "+s.String(), bySize(s.DType, opConst[uint8], opConst[uint32], opConst[uint64]), scalar, s.DType.Size(), false)
-	b.last().imm = scalarBits(s)
+	v := b.op("const "+s.String(), bySize(s.DType, opConst[uint8], opConst[uint16], opConst[uint32], opConst[uint64]), scalar, s.DType.Size(), false)
+	b.last().imm = int64(s.Bits())
 	b.regs[v.r].konst, b.regs[v.r].word = true, b.last().imm
 	return v
 }
 
 func (b *builder) call1(op kernel.Op, x value, from, to types.DType) value {
 	if op == kernel.Bitcast {
-		return b.op("bitcast", bySize(to, copyLanes[uint8], copyLanes[uint32], copyLanes[uint64]), x.cl, to.Size(), true, x)
+		return b.op("bitcast", bySize(to, copyLanes[uint8], copyLanes[uint16], copyLanes[uint32], copyLanes[uint64]), x.cl, to.Size(), true, x)
 	}
 	v := b.op(op.String()+"."+from.String(), unary(op, from), x.cl, to.Size(), true, x)
 	b.last().sem = sem{kind: semUnary, op: op, d: from}
@@ -350,18 +340,18 @@ func (b *builder) choose(c, x, y value, d types.DType) value {
 	}
 	size := d.Size()
 	if c.cl == scalar && cl != scalar {
-		v := b.op("choose", bySize(d, opChoose[uint8], opChoose[uint32], opChoose[uint64]), cl, size, true, c, x, y)
+		v := b.op("choose", bySize(d, opChoose[uint8], opChoose[uint16], opChoose[uint32], opChoose[uint64]), cl, size, true, c, x, y)
 		b.last().imm = scalars
 		b.last().sem = sem{kind: semSelect, d: d}
 		return v
 	}
 	c = b.expand(c, cl)
 	if scalars == 0 {
-		v := b.op("select", bySize(d, opSelect[uint8], opSelect[uint32], opSelect[uint64]), cl, size, true, c, x, y)
+		v := b.op("select", bySize(d, opSelect[uint8], opSelect[uint16], opSelect[uint32], opSelect[uint64]), cl, size, true, c, x, y)
 		b.last().sem = sem{kind: semSelect, d: d}
 		return v
 	}
-	v := b.op("select.s", bySize(d, opSelectScalar[uint8], opSelectScalar[uint32], opSelectScalar[uint64]), cl, size, true, c, x, y)
+	v := b.op("select.s", bySize(d, opSelectScalar[uint8], opSelectScalar[uint16], opSelectScalar[uint32], opSelectScalar[uint64]), cl, size, true, c, x, y)
 	b.last().imm = scalars
 	b.last().sem = sem{kind: semSelect, d: d}
 	return v
@@ -437,12 +427,12 @@ func (b *builder) fetch(buf int, ix index, mask value, d types.DType) value {
 		at := b.vector(ix, cl)
 		if mask.r != none {
 			mask = b.expand(mask, cl)
-			v = b.op("gather.m", bySize(d, opGatherMasked[uint8], opGatherMasked[uint32], opGatherMasked[uint64]), cl, d.Size(), false, at, mask)
+			v = b.op("gather.m", bySize(d, opGatherMasked[uint8], opGatherMasked[uint16], opGatherMasked[uint32], opGatherMasked[uint64]), cl, d.Size(), false, at, mask)
 		} else {
-			v = b.op("gather", bySize(d, opGather[uint8], opGather[uint32], opGather[uint64]), cl, d.Size(), false, at)
+			v = b.op("gather", bySize(d, opGather[uint8], opGather[uint16], opGather[uint32], opGather[uint64]), cl, d.Size(), false, at)
 		}
 	case mask.r == none:
-		v = b.op("load", bySize(d, opLoad[uint8], opLoad[uint32], opLoad[uint64]), cl, d.Size(), false)
+		v = b.op("load", bySize(d, opLoad[uint8], opLoad[uint16], opLoad[uint32], opLoad[uint64]), cl, d.Size(), false)
 		in := b.last()
 		in.aff = ix.affine(b, cl)
 		if cl == full && len(in.aff.dims) == 1 && in.aff.dims[0].coef == 1 {
@@ -450,11 +440,11 @@ func (b *builder) fetch(buf int, ix index, mask value, d types.DType) value {
 			b.regs[v.r].placed, b.regs[v.r].loaded = true, true
 		}
 	case mask.cl == scalar:
-		v = b.op("load.if", bySize(d, opLoadIf[uint8], opLoadIf[uint32], opLoadIf[uint64]), cl, d.Size(), false, noValue, mask)
+		v = b.op("load.if", bySize(d, opLoadIf[uint8], opLoadIf[uint16], opLoadIf[uint32], opLoadIf[uint64]), cl, d.Size(), false, noValue, mask)
 		b.last().aff = ix.affine(b, cl)
 	default:
 		mask = b.expand(mask, cl)
-		v = b.op("load.m", bySize(d, opLoadMasked[uint8], opLoadMasked[uint32], opLoadMasked[uint64]), cl, d.Size(), false, noValue, mask)
+		v = b.op("load.m", bySize(d, opLoadMasked[uint8], opLoadMasked[uint16], opLoadMasked[uint32], opLoadMasked[uint64]), cl, d.Size(), false, noValue, mask)
 		b.last().aff = ix.affine(b, cl)
 	}
 	b.last().buf = buf

@@ -94,7 +94,7 @@ func (b *builder) fresh(s kernel.Scalar, cl class) value {
 		return d
 	}
 	size := s.DType.Size()
-	return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint32], opSplat[uint64]), cl, size, false, d)
+	return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, d)
 }
 
 // accumulate emits d = op(d, v).

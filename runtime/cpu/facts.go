@@ -1,11 +1,6 @@
 package cpu
 
-import (
-	"math"
-
-	"dumbtorch/ir/kernel"
-	"dumbtorch/ir/types"
-)
+import "dumbtorch/ir/kernel"
 
 // facts are what a kernel's expressions tell before they are compiled.
 type facts struct {
@@ -52,15 +47,4 @@ func newFacts(k *kernel.Kernel, roots []*kernel.Expr) *facts {
 		visit(r)
 	}
 	return f
-}
-
-// scalarBits returns a constant as it stands in memory.
-func scalarBits(s kernel.Scalar) int64 {
-	switch s.DType {
-	case types.F32:
-		return int64(math.Float32bits(float32(s.Float())))
-	case types.F64:
-		return int64(math.Float64bits(s.Float()))
-	}
-	return s.Int()
 }

@@ -206,7 +206,7 @@ func (b *builder) stores(k *kernel.Kernel, group []int) {
 		vals[i] = b.data(k.Stores[n].Value, noValue)
 		if len(group) > 1 && b.regs[vals[i].r].loaded {
 			// Another store may write the memory that this register is a name of.
-			vals[i] = b.op("copy", bySizeOf(b.regs[vals[i].r].size, copyLanes[uint8], copyLanes[uint32], copyLanes[uint64]),
+			vals[i] = b.op("copy", bySizeOf(b.regs[vals[i].r].size, copyLanes[uint8], copyLanes[uint16], copyLanes[uint32], copyLanes[uint64]),
 				vals[i].cl, b.regs[vals[i].r].size, false, vals[i])
 		}
 	}
@@ -228,13 +228,13 @@ func (b *builder) put(buf int, ix index, at, v value, cl class, d types.DType) {
 	in := instr{dst: none, a: none, b: none, c: none, cl: cl, buf: buf, sem: sem{kind: semMemory}}
 	switch {
 	case len(ix.vec) > 0:
-		in.fn, in.name = bySize(d, opScatter[uint8], opScatter[uint32], opScatter[uint64]), "scatter"
+		in.fn, in.name = bySize(d, opScatter[uint8], opScatter[uint16], opScatter[uint32], opScatter[uint64]), "scatter"
 		in.a, in.b = b.expand(v, cl).r, at.r
 	case v.cl == scalar && cl != scalar:
-		in.fn, in.name = bySize(d, opStoreScalar[uint8], opStoreScalar[uint32], opStoreScalar[uint64]), "store.s"
+		in.fn, in.name = bySize(d, opStoreScalar[uint8], opStoreScalar[uint16], opStoreScalar[uint32], opStoreScalar[uint64]), "store.s"
 		in.a, in.aff = v.r, ix.affine(b, cl)
 	default:
-		in.fn, in.name = bySize(d, opStore[uint8], opStore[uint32], opStore[uint64]), "store"
+		in.fn, in.name = bySize(d, opStore[uint8], opStore[uint16], opStore[uint32], opStore[uint64]), "store"
 		in.a, in.aff = b.expand(v, cl).r, ix.affine(b, cl)
 		in.sem = sem{kind: semStore, d: d}
 	}

@@ -199,6 +199,9 @@ func castFloat[A float](d types.DType) func(*state, *instr) {
 
 // castLoop returns the loop that converts from a to d.
 func castLoop(a, d types.DType) func(*state, *instr) {
+	if a.IsHalf() || d.IsHalf() {
+		return castHalf(a, d)
+	}
 	switch a {
 	case types.F32:
 		return castFloat[float32](d)

@@ -290,14 +290,21 @@ func (w *walk) next() bool {
 
 // bits holds the storage types that moves of data are made for.
 type bits interface {
-	uint8 | uint32 | uint64
+	uint8 | uint16 | uint32 | uint64
 }
 
 // bySize returns the function for elements of d's size.
-func bySize(d types.DType, f1, f4, f8 func(*state, *instr)) func(*state, *instr) {
-	switch d.Size() {
+func bySize(d types.DType, f1, f2, f4, f8 func(*state, *instr)) func(*state, *instr) {
+	return bySizeOf(d.Size(), f1, f2, f4, f8)
+}
+
+// bySizeOf returns the function for elements of the given bytes.
+func bySizeOf(size int, f1, f2, f4, f8 func(*state, *instr)) func(*state, *instr) {
+	switch size {
 	case 1:
 		return f1
+	case 2:
+		return f2
 	case 4:
 		return f4
 	}

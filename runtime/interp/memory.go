@@ -1,9 +1,6 @@
 package interp
 
 import (
-	"encoding/binary"
-	"math"
-
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 )
@@ -12,37 +9,12 @@ func bytesOf(p kernel.Param) int64 { return int64(p.Len) * int64(p.DType.Size())
 
 // load returns element i of the memory of elements of type d.
 func load(mem []byte, d types.DType, i int64) kernel.Scalar {
-	b := mem[i*int64(d.Size()):]
-	switch d {
-	case types.Bool, types.U8:
-		return kernel.IntScalar(d, int64(b[0]))
-	case types.U32:
-		return kernel.IntScalar(d, int64(binary.LittleEndian.Uint32(b)))
-	case types.I32:
-		return kernel.IntScalar(d, int64(int32(binary.LittleEndian.Uint32(b))))
-	case types.I64:
-		return kernel.IntScalar(d, int64(binary.LittleEndian.Uint64(b)))
-	case types.F32:
-		return kernel.FloatScalar(d, float64(math.Float32frombits(binary.LittleEndian.Uint32(b))))
-	}
-	return kernel.FloatScalar(d, math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	return kernel.ReadScalar(d, mem[i*int64(d.Size()):])
 }
 
 // put stores element i.
 func put(mem []byte, i int64, v kernel.Scalar) {
-	b := mem[i*int64(v.DType.Size()):]
-	switch v.DType {
-	case types.Bool, types.U8:
-		b[0] = byte(v.Int())
-	case types.U32, types.I32:
-		binary.LittleEndian.PutUint32(b, uint32(v.Int()))
-	case types.I64:
-		binary.LittleEndian.PutUint64(b, uint64(v.Int()))
-	case types.F32:
-		binary.LittleEndian.PutUint32(b, math.Float32bits(float32(v.Float())))
-	default:
-		binary.LittleEndian.PutUint64(b, math.Float64bits(v.Float()))
-	}
+	v.Write(mem[i*int64(v.DType.Size()):])
 }
 
 // dead returns, per launch, the parts of the arena that hold no value then: no
