@@ -34,7 +34,8 @@ func (x *Node) MaxPool(p Pool) *Node {
 	g := x.use(op)
 	x.wantFloat(op)
 	v := p.windows(op, x.n.Type)
-	return g.wrap(op, g.b.ReduceFirst(ir.OpReduceMax, v.over(g, x.n, math.Inf(-1)), v.axes(x.n)...))
+	view, axes := v.pooled(g, x.n, math.Inf(-1))
+	return g.wrap(op, g.b.ReduceFirst(ir.OpReduceMax, view, axes...))
 }
 
 // AvgPool returns the means of windows, with padding counted as zeros. It is
@@ -48,7 +49,8 @@ func (x *Node) AvgPool(p Pool) *Node {
 		Fail(op, "averages are of windows without dilation, got %v", p.Dilation)
 	}
 	v := p.windows(op, x.n.Type)
-	y := g.wrap(op, g.b.Sum(v.over(g, x.n, 0), v.axes(x.n)...))
+	view, axes := v.pooled(g, x.n, 0)
+	y := g.wrap(op, g.b.Sum(view, axes...))
 	if p.Divisor != 0 {
 		return y.DivScalar(float64(p.Divisor))
 	}
@@ -88,13 +90,29 @@ func (v *windows) ceil(i, d int) {
 	}
 }
 
-// axes are the dimensions of the windows over n.
-func (v *windows) axes(n *ir.Node) []int {
-	var axes []int
-	for i := range v.size {
-		axes = append(axes, len(n.Shape())+i)
+// pooled returns a view of the windows over n, and its dimensions that lie within
+// windows. Windows that neither overlap nor leave n are blocks of n in its own
+// order, so that what is computed of them runs along memory.
+func (v *windows) pooled(g *Graph, n *ir.Node, fill float64) (view *ir.Node, axes []int) {
+	k := len(v.size)
+	first := len(n.Shape()) - k
+	kept, blocks := n.Shape().Clone(), n.Shape()[:first].Clone()
+	for i := range k {
+		d := n.Shape()[first+i]
+		if v.stride[i] != v.size[i] || v.low[i] != 0 || v.dilation[i] != 1 || v.high[i] > d%v.size[i] {
+			for i := range k {
+				axes = append(axes, first+k+i)
+			}
+			return v.over(g, n, fill), axes
+		}
+		kept[first+i] -= d % v.size[i]
+		blocks = append(blocks, d/v.size[i], v.size[i])
+		axes = append(axes, first+2*i+1)
 	}
-	return axes
+	if !kept.Equal(n.Shape()) {
+		n = g.b.Slice(n, make([]int, len(kept)), kept, filled(len(kept), 1))
+	}
+	return g.b.Reshape(n, blocks...), axes
 }
 
 // counts returns, per dimension pooled, the number of elements that the window
