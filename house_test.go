@@ -14,7 +14,7 @@ import (
 // The rooms in levels: a package imports only packages of lower levels. Rooms
 // of one level are siblings and import nothing of each other.
 var levels = [][]string{
-	{"ir/types", "ir/internal/lex"},
+	{"ir/types", "ir/internal/lex", "internal/spell"},
 	{"runtime/tensor", "ir/kernel"},
 	{"runtime/device", "runtime/tensor/safetensors"},
 	{"runtime/cpu/amd64", "runtime/cpu/native"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"dumbtorch/internal/spell"
 	"dumbtorch/ir/internal/lex"
 	"dumbtorch/ir/types"
 )
@@ -190,7 +191,7 @@ func (p *parser) op() *OpDef {
 			names = append(names, d.Name)
 		}
 		hint := ""
-		if near := lex.Nearest(name, names); near != "" {
+		if near := spell.Nearest(name, names); near != "" {
 			hint = fmt.Sprintf("; did you mean %s?", near)
 		}
 		p.FailAt(at, "unknown operation %q%s", name, hint)

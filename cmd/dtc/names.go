@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	"dumbtorch/internal/spell"
 	"dumbtorch/passes"
 	"dumbtorch/runtime/device"
 )
@@ -13,38 +13,10 @@ import (
 // didYouMean returns `: did you mean "x"?` where a known name is near, else the
 // list of what there is.
 func didYouMean(name string, known []string) string {
-	best, at := "", len(name)/3+2
-	for _, k := range known {
-		if d := distance(name, k); d < at {
-			best, at = k, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf(": did you mean %q?", best)
+	if hint := spell.DidYouMean(name, known); hint != "" {
+		return hint
 	}
 	return " (there are " + strings.Join(known, ", ") + ")"
-}
-
-// distance is the number of characters to insert, delete or replace to turn a
-// into b (Levenshtein 1966).
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	row := make([]int, len(t)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range s {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range t {
-			cost := 1
-			if s[i] == t[j] {
-				cost = 0
-			}
-			diag, row[j+1] = row[j+1], min(diag+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(t)]
 }
 
 // oneOf returns an error unless v, which is a thing of the given kind, is one of

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 
+	"dumbtorch/internal/spell"
 	"dumbtorch/ir/internal/lex"
 	"dumbtorch/ir/types"
 )
@@ -111,7 +112,7 @@ func dataNames() []string {
 }
 
 func didYouMean(name string, names []string) string {
-	if near := lex.Nearest(name, names); near != "" {
+	if near := spell.Nearest(name, names); near != "" {
 		return "; did you mean " + near + "?"
 	}
 	return ""

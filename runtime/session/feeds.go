@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"dumbtorch/internal/spell"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
 )
@@ -78,7 +79,7 @@ func (src *source) checkNames(feeds Feeds) error {
 			if len(known) == 0 {
 				return feedError("unknown feed %q: this step has no inputs", name)
 			}
-			return feedError("unknown feed %q%s (inputs: %s)", name, didYouMean(name, known), strings.Join(described, ", "))
+			return feedError("unknown feed %q%s (inputs: %s)", name, spell.DidYouMean(name, known), strings.Join(described, ", "))
 		}
 	}
 	var missing []string

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"dumbtorch/internal/spell"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/tensor"
@@ -126,7 +127,7 @@ func (s *Session) find(name string) (*variable, error) {
 	if s.byName == nil {
 		return nil, fmt.Errorf("session: %w", ErrClosed)
 	}
-	return nil, fmt.Errorf("session: no variable is named %q%s", name, didYouMean(name, slices.Sorted(maps.Keys(s.byName))))
+	return nil, fmt.Errorf("session: no variable is named %q%s", name, spell.DidYouMean(name, slices.Sorted(maps.Keys(s.byName))))
 }
 
 // all returns the variables in the order of their names.

@@ -120,38 +120,3 @@ func FormatFloat(f float64, bits int) string {
 	}
 	return s
 }
-
-// Nearest returns the candidate that name looks like a slip of, or "".
-func Nearest(name string, candidates []string) string {
-	best, found := 3, ""
-	if len(name) > 64 {
-		return ""
-	}
-	for _, c := range candidates {
-		if d := distance(name, c); d < best && d < max(len(name), len(c)) {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// distance is the number of insertions, deletions and substitutions from a to
-// b (Levenshtein, 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diag
-			if a[i] != b[j] {
-				d = min(diag, row[j], row[j+1]) + 1
-			}
-			diag, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
-}
