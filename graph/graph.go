@@ -10,7 +10,9 @@
 //
 // Operands of elementwise operations broadcast as in NumPy ([types.Broadcast])
 // and are promoted as PyTorch promotes tensors ([types.Promote]): bool, then
-// integers, then floating-point numbers; the wider type within a kind. Axes may
+// integers, then floating-point numbers; the wider type within a kind, F32 for
+// F16 with BF16. Operations on these two compute in F32 and round their result
+// once, sums and products of matrices after the last term. Axes may
 // be negative and then count from the end. Where a size is wanted, the value of
 // [Dim] stands for a size that is bound later.
 //
@@ -31,6 +33,8 @@ const (
 	U8   = types.U8
 	I32  = types.I32
 	I64  = types.I64
+	F16  = types.F16
+	BF16 = types.BF16
 	F32  = types.F32
 	F64  = types.F64
 )

@@ -18,6 +18,22 @@ import (
 // fill sets every element to f().
 func fill(t *tensor.Tensor, f func() float64) error {
 	switch t.DType() {
+	case types.F16:
+		d, err := tensor.Data[types.Float16](t)
+		if err != nil {
+			return err
+		}
+		for i := range d {
+			d[i] = types.ToFloat16(float32(f()))
+		}
+	case types.BF16:
+		d, err := tensor.Data[types.BFloat16](t)
+		if err != nil {
+			return err
+		}
+		for i := range d {
+			d[i] = types.ToBFloat16(float32(f()))
+		}
 	case types.F32:
 		d, err := tensor.Data[float32](t)
 		if err != nil {

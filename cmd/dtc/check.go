@@ -24,6 +24,8 @@ type checkOptions struct {
 // Tolerances of relative errors. Those of f32 allow for sums of a few thousand
 // terms in another order.
 const (
+	tolF16  = 0x1p-8 // a few roundings that fall the other way
+	tolBF16 = 0x1p-5
 	tolF32  = 3e-5
 	tolF64  = 1e-11
 	tolGrad = 1e-6
@@ -157,6 +159,10 @@ func (c *checker) line(dev, what, worst, where, time, verdict string) {
 
 func (c *checker) tolerance(d types.DType) float64 {
 	switch d {
+	case types.F16:
+		return max(c.tol, tolF16)
+	case types.BF16:
+		return max(c.tol, tolBF16)
 	case types.F32:
 		return c.tol
 	case types.F64:

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"dumbtorch/ir"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 )
 
-// A doubled graph is a program in f64, for finite differences: every f32 is an
-// f64, variables are inputs, and nothing is assigned.
+// A doubled graph is a program in f64, for finite differences: every narrower
+// floating-point type is f64, variables are inputs, and nothing is assigned.
 type doubled struct {
 	b    *ir.Builder
 	of   map[*ir.Node]*ir.Node // by the node of the program
@@ -52,7 +51,7 @@ func double(g *ir.Graph, freeze func(n *ir.Node) string) (d *doubled, err error)
 
 // wide returns the type in which values of type d are computed.
 func wide(d types.DType) types.DType {
-	if d == types.F32 {
+	if d.IsFloat() {
 		return types.F64
 	}
 	return d
@@ -68,12 +67,12 @@ func (d *doubled) node(n *ir.Node, frozen string) *ir.Node {
 		return d.b.Input(d.vars[n], t)
 	case n.Op == ir.OpCast:
 		return d.b.Cast(d.of[n.Args[0]], t.DType)
-	case n.Op == ir.OpLiteral && n.DType() == types.F32:
-		return d.b.Literal(t, widen(n.Attr.Data))
+	case n.Op == ir.OpLiteral && n.DType() != t.DType:
+		return d.b.Literal(t, widen(n))
 	}
 	a := n.Attr
-	if a.Mode == types.F32.String() {
-		a.Mode = types.F64.String()
+	if a.Mode == n.DType().String() {
+		a.Mode = t.DType.String()
 	}
 	args := make([]*ir.Node, len(n.Args))
 	for i, arg := range n.Args {
@@ -82,12 +81,13 @@ func (d *doubled) node(n *ir.Node, frozen string) *ir.Node {
 	return d.b.New(n.Op, a, args...)
 }
 
-// widen converts little-endian elements from f32 to f64.
-func widen(data []byte) []byte {
-	out := make([]byte, 0, 2*len(data))
-	for ; len(data) >= 4; data = data[4:] {
-		v := float64(math.Float32frombits(binary.LittleEndian.Uint32(data)))
-		out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v))
+// widen returns the elements of a literal in f64.
+func widen(n *ir.Node) []byte {
+	size := n.DType().Size()
+	out := make([]byte, 8*n.Shape().Size())
+	for i := range n.Shape().Size() {
+		v := kernel.ReadScalar(n.DType(), n.Attr.Data[i*size:])
+		kernel.FloatScalar(types.F64, v.Float()).Write(out[8*i:])
 	}
 	return out
 }

@@ -101,6 +101,10 @@ func randomValue(n *ir.Node, u use, seed uint64) (*tensor.Tensor, error) {
 		return t, fill(t, func(i int) int32 { return int32(draw(i)) })
 	case types.I64:
 		return t, fill(t, func(i int) int64 { return int64(draw(i)) })
+	case types.F16:
+		return t, fill(t, func(i int) types.Float16 { return types.ToFloat16(float32(draw(i))) })
+	case types.BF16:
+		return t, fill(t, func(i int) types.BFloat16 { return types.ToBFloat16(float32(draw(i))) })
 	case types.F32:
 		return t, fill(t, func(i int) float32 { return float32(draw(i)) })
 	}

@@ -2,9 +2,7 @@ package session
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"math"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
@@ -73,18 +71,12 @@ func (p *program) trace(ctx context.Context, in, out []device.Buffer) error {
 
 // firstNaN returns the position of the first NaN among little-endian elements, or -1.
 func firstNaN(d types.DType, raw []byte) int {
-	switch d {
-	case types.F32:
-		for i := range len(raw) / 4 {
-			if v := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])); v != v {
-				return i
-			}
-		}
-	case types.F64:
-		for i := range len(raw) / 8 {
-			if v := math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])); v != v {
-				return i
-			}
+	if !d.IsFloat() {
+		return -1
+	}
+	for i := range len(raw) / d.Size() {
+		if v := kernel.ReadScalar(d, raw[i*d.Size():]).Float(); v != v {
+			return i
 		}
 	}
 	return -1

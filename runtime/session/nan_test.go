@@ -82,6 +82,8 @@ func TestFindNaN(t *testing.T) {
 func TestFirstNaN(t *testing.T) {
 	nan := []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x7f}
 	require.Equal(t, 1, firstNaN(types.F64, append(make([]byte, 8), nan...)))
+	require.Equal(t, 1, firstNaN(types.F16, []byte{0, 0x7c, 1, 0x7c}))
+	require.Equal(t, 2, firstNaN(types.BF16, []byte{0x80, 0x7f, 0, 0, 0xc0, 0xff}))
 	require.Equal(t, 2, firstNaN(types.F32, []byte{0, 0, 0, 0, 0, 0, 0x80, 0x7f, 0, 0, 0xc0, 0xff}))
 	require.Equal(t, -1, firstNaN(types.I64, nan))
 }

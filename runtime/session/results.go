@@ -1,14 +1,12 @@
 package session
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 
-	"dumbtorch/internal/spell"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/tensor"
@@ -187,7 +185,7 @@ func (b *block) find(name string) (int, error) {
 	for i, o := range b.outs {
 		names[i] = o.name
 	}
-	return 0, fmt.Errorf("no output is named %q%s", name, spell.DidYouMean(name, names))
+	return 0, fmt.Errorf("no output is named %q%s", name, didYouMean(name, names))
 }
 
 // Names returns the names of the outputs in the program's order; none after Release.
@@ -262,19 +260,7 @@ func (r *Results) Scalar(name string) (float64, error) {
 }
 
 // decode returns a little-endian element.
-func decode(d types.DType, raw []byte) float64 {
-	switch d {
-	case types.Bool, types.U8:
-		return float64(raw[0])
-	case types.I32:
-		return float64(int32(binary.LittleEndian.Uint32(raw)))
-	case types.I64:
-		return float64(int64(binary.LittleEndian.Uint64(raw)))
-	case types.F32:
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(raw)))
-	}
-	return math.Float64frombits(binary.LittleEndian.Uint64(raw))
-}
+func decode(d types.DType, raw []byte) float64 { return kernel.ReadScalar(d, raw).Float() }
 
 // Retain adds a holder: the memory is given back when each has called Release. Results with more than one holder cannot be
 // filled again. It fails with [ErrReleased].
