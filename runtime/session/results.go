@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync"
 
+	"dumbtorch/internal/spell"
+	"dumbtorch/internal/spell"
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
@@ -185,7 +187,7 @@ func (b *block) find(name string) (int, error) {
 	for i, o := range b.outs {
 		names[i] = o.name
 	}
-	return 0, fmt.Errorf("no output is named %q%s", name, didYouMean(name, names))
+	return 0, fmt.Errorf("no output is named %q%s", name, spell.DidYouMean(name, names))
 }
 
 // Names returns the names of the outputs in the program's order; none after Release.
