@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"dumbtorch/internal/spell"
-	"dumbtorch/internal/spell"
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
