@@ -58,6 +58,8 @@ type compiler struct {
 	at    int
 	last  bool // the code of the last, partial vector
 	err   error
+
+	lastLoad Value // 0 where nothing is loaded
 }
 
 // What a register holds that holds no value: nothing, or a carry.
@@ -166,16 +168,28 @@ func (c *compiler) carryOver() {
 
 func slotAt(i int) amd64.Mem { return amd64.At(rArgs, offSlots+vecBytes*i) }
 
-// countUses notes where values are used; a store uses its value where that is
-// defined.
+// countUses notes where values are used. A store uses its value where that is
+// defined, but not before the last load, of whose memory it may be.
 func (c *compiler) countUses() {
 	n := len(c.nodes)
+	for i := range c.nodes {
+		if k := c.nodes[i].kind; k == kLoad || k == kLoadBit {
+			c.lastLoad = Value(i)
+		}
+	}
 	c.reg, c.slot, c.uses = make([]int8, n), make([]int, n), make([][]int, n)
 	for i := range c.nodes {
 		c.reg[i], c.slot[i] = -1, -1
 		for _, v := range c.nodes[i].operands() {
 			if u := c.uses[v]; len(u) == 0 || u[len(u)-1] != i {
 				c.uses[v] = append(u, i)
+			}
+		}
+		if Value(i) == c.lastLoad {
+			for _, s := range c.stores {
+				if u := c.uses[s.v]; s.v < c.lastLoad && (len(u) == 0 || u[len(u)-1] != i) {
+					c.uses[s.v] = append(u, i)
+				}
 			}
 		}
 	}
@@ -407,30 +421,41 @@ func (c *compiler) stream(s int) amd64.Mem {
 	return amd64.AtIndex(base, rIndex, 1, 0)
 }
 
-// storeAll appends the stores of v.
+// storeAll appends the stores of v, or with the last load those of all values so
+// far.
 func (c *compiler) storeAll(v Value) {
+	here := func(s store) bool { return v == max(s.v, c.lastLoad) }
 	for _, s := range c.stores {
-		if s.v != v {
-			continue
+		if here(s) {
+			c.store(s)
 		}
-		c.pins = c.pins[:0]
-		x := c.use(v)
-		if s.typ != Bool {
-			c.a.Store(amd64.VMOVUPSStore, amd64.Y, c.stream(s.stream), x)
-			continue
+	}
+	for _, s := range c.stores {
+		if here(s) {
+			c.done(s.v)
 		}
-		// Ones shrink to bytes of 0xFF, of which the absolute value is 1.
-		c.pin(v)
-		lo := amd64.Vec(c.free())
-		c.in[lo] = v // keeps the second register apart from the first
-		hi := amd64.Vec(c.free())
-		c.in[lo] = noValue
-		c.a.Op3(amd64.VPACKSSDW, amd64.Y, lo, x, x)
-		c.a.Op3(amd64.VPACKSSWB, amd64.Y, lo, lo, lo)
-		c.a.StoreImm(amd64.VEXTRACTF128, amd64.Y, hi, lo, 1)
-		c.a.Op3(amd64.VPUNPCKLDQ, amd64.X, lo, lo, hi)
-		c.a.Op2(amd64.VPABSB, amd64.X, lo, lo)
-		c.a.Store(amd64.VMOVQStore, amd64.X, c.stream(s.stream), lo)
 	}
 	c.done(v)
+}
+
+// store appends one store.
+func (c *compiler) store(s store) {
+	c.pins = c.pins[:0]
+	x := c.use(s.v)
+	if s.typ != Bool {
+		c.a.Store(amd64.VMOVUPSStore, amd64.Y, c.stream(s.stream), x)
+		return
+	}
+	// Ones shrink to bytes of 0xFF, of which the absolute value is 1.
+	c.pin(s.v)
+	lo := amd64.Vec(c.free())
+	c.in[lo] = s.v // keeps the second register apart from the first
+	hi := amd64.Vec(c.free())
+	c.in[lo] = noValue
+	c.a.Op3(amd64.VPACKSSDW, amd64.Y, lo, x, x)
+	c.a.Op3(amd64.VPACKSSWB, amd64.Y, lo, lo, lo)
+	c.a.StoreImm(amd64.VEXTRACTF128, amd64.Y, hi, lo, 1)
+	c.a.Op3(amd64.VPUNPCKLDQ, amd64.X, lo, lo, hi)
+	c.a.Op2(amd64.VPABSB, amd64.X, lo, lo)
+	c.a.Store(amd64.VMOVQStore, amd64.X, c.stream(s.stream), lo)
 }
