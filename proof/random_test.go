@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dumbtorch/ir"
+	"dumbtorch/ir/types"
 	"dumbtorch/passes"
 	"dumbtorch/proof/randgraph"
 	"dumbtorch/runtime/device"
@@ -100,16 +101,18 @@ func (want results) agree(got, wide results, bits bool) error {
 	return nil
 }
 
-// near compares what rounding changes. In f32 the error of want, known from
-// wide, tells how well the value is conditioned.
+// near compares what rounding changes. But in f64 the error of want, known from
+// wide, tells how well the value is conditioned. What reaches a large part of
+// f16's small range is not compared: there overflow comes and goes.
 func near(got, want, wide *tensor.Tensor) error {
 	g, w := floats(got), floats(want)
 	scale, noise := 1.0, 0.0
 	var true64 []float64
-	if wide != nil && want.DType().Size() == 4 {
+	if wide != nil && want.DType() != types.F64 {
 		true64 = floats(wide)
 	}
 	finite := func(v float64) bool { return math.Abs(v) < 1e30 }
+	infinite := func(v float64) bool { return !finite(v) }
 	for i := range w {
 		if finite(w[i]) {
 			scale = max(scale, math.Abs(w[i]))
@@ -120,7 +123,10 @@ func near(got, want, wide *tensor.Tensor) error {
 	}
 	bound := 1e-9 * scale
 	if true64 != nil {
-		bound = 2e-6*scale + 20*noise
+		bound = 16*eps(want.DType())*scale + 20*noise
+	}
+	if want.DType() == types.F16 && (noise > 1 || scale > 1<<10 || slices.ContainsFunc(w, infinite) || slices.ContainsFunc(g, infinite)) {
+		return nil
 	}
 	for i := range w {
 		switch {
@@ -318,6 +324,7 @@ func TestGraphsThatFailedOnce(t *testing.T) {
 // parses back.
 func TestGeneratorIsBroad(t *testing.T) {
 	met := map[ir.Op]int{}
+	products := map[types.DType]int{}
 	var nodes []int
 	for seed := range uint64(400) {
 		g, err := randgraph.Build(randomBytes(seed))
@@ -325,6 +332,9 @@ func TestGeneratorIsBroad(t *testing.T) {
 		require.NoError(t, g.Verify())
 		for _, n := range g.Nodes {
 			met[n.Op]++
+			if n.Op == ir.OpContract {
+				products[n.DType()]++
+			}
 		}
 		nodes = append(nodes, len(g.Nodes))
 		back, err := ir.Parse(g.String())
@@ -335,6 +345,9 @@ func TestGeneratorIsBroad(t *testing.T) {
 		if d.Op != ir.OpCustomVJP && d.Op != ir.OpLiteral {
 			require.NotZero(t, met[d.Op], "no random graph has %s", d.Name)
 		}
+	}
+	for _, d := range []types.DType{types.F16, types.BF16, types.F32, types.F64} {
+		require.Greater(t, products[d], 20, d)
 	}
 	slices.Sort(nodes)
 	require.Greater(t, nodes[len(nodes)/2], 25)

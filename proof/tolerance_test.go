@@ -28,7 +28,12 @@ var (
 )
 
 func eps(d types.DType) float64 {
-	if d == types.F32 {
+	switch d {
+	case types.BF16:
+		return 0x1p-7
+	case types.F16:
+		return 0x1p-10
+	case types.F32:
 		return 0x1p-23
 	}
 	return 0x1p-52
@@ -55,7 +60,10 @@ func (tol tolerance) compare(got, want *tensor.Tensor) error {
 	}
 	e := eps(want.DType())
 	smallest := 0x1p-126
-	if want.DType() == types.F64 {
+	switch want.DType() {
+	case types.F16:
+		smallest = 0x1p-14
+	case types.F64:
 		smallest = 0x1p-1022
 	}
 	for i := range w {
@@ -80,13 +88,13 @@ func floats(t *tensor.Tensor) []float64 {
 	if d, err := tensor.Data[float64](t); err == nil {
 		return d
 	}
-	d, err := tensor.Data[float32](t)
+	wide, err := t.Convert(types.F64)
 	if err != nil {
 		panic(err)
 	}
-	out := make([]float64, len(d))
-	for i, v := range d {
-		out[i] = float64(v)
+	d, err := tensor.Data[float64](wide)
+	if err != nil {
+		panic(err)
 	}
-	return out
+	return d
 }

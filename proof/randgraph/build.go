@@ -32,9 +32,7 @@ type variable struct {
 func Build(data []byte) (*ir.Graph, error) {
 	g, err := graph.Build("random", func(g *graph.Graph) {
 		m := &maker{g: g, data: data, d: graph.F32}
-		if m.choose(3) == 0 {
-			m.d = graph.F64
-		}
+		m.d = pick(m, graph.F64, graph.F32, graph.BF16, graph.F64, graph.F32, graph.F16, graph.F32, graph.F32)
 		m.run()
 	})
 	if err != nil {

@@ -1,13 +1,11 @@
 package randgraph
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 
 	"dumbtorch/ir"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 )
 
@@ -40,20 +38,19 @@ func rebuild(g *ir.Graph, outputs []ir.Output, assigns []*ir.Node, f func(b *ir.
 
 func same(b *ir.Builder, n *ir.Node, args []*ir.Node) *ir.Node { return b.New(n.Op, n.Attr, args...) }
 
-// Widen returns the graph with f64 for f32.
+// Widen returns the graph with f64 for every floating-point type.
 func Widen(g *ir.Graph) *ir.Graph {
 	return rebuild(g, g.Outputs, g.Assigns(), func(b *ir.Builder, n *ir.Node, args []*ir.Node) *ir.Node {
 		a := n.Attr
-		if a.Mode == types.F32.String() {
+		if n.DType().IsFloat() && a.Mode == n.DType().String() {
 			a.Mode = types.F64.String()
 		}
-		if n.Op == ir.OpLiteral && n.DType() == types.F32 {
-			var wide bytes.Buffer
-			for c := range slices.Chunk(a.Data, 4) {
-				v := math.Float32frombits(binary.LittleEndian.Uint32(c))
-				binary.Write(&wide, binary.LittleEndian, float64(v))
+		if d := n.DType(); n.Op == ir.OpLiteral && d.IsFloat() {
+			a.Data = make([]byte, 8*n.Shape().Size())
+			for i := range n.Shape().Size() {
+				v := kernel.ReadScalar(d, n.Attr.Data[i*d.Size():])
+				kernel.FloatScalar(types.F64, v.Float()).Write(a.Data[8*i:])
 			}
-			a.Data = wide.Bytes()
 		}
 		return b.New(n.Op, a, args...)
 	})

@@ -17,10 +17,20 @@ type value struct {
 	bound, grain float64
 }
 
-// Magnitudes: exact values have at most 22 bits, so that sums of them fit the 24
-// of f32; no value is above maxBound, so that nothing overflows.
+// maxBits bounds exact values, in units of their grain: sums of two fit the
+// type's significand.
+func maxBits(d types.DType) float64 {
+	switch d {
+	case types.BF16:
+		return 1 << 6
+	case types.F16:
+		return 1 << 9
+	}
+	return 1 << 22
+}
+
+// No value is above maxBound, so that nothing overflows but in f16.
 const (
-	maxBits  = 1 << 22
 	maxBound = 1e6
 	maxSize  = 1 << 11
 	maxRank  = 5
@@ -40,7 +50,7 @@ func derived(x *graph.Node, bound, grain float64, from ...value) value {
 		v.exact = v.exact && f.exact
 	}
 	if x.DType().IsFloat() {
-		v.exact = v.exact && bound/grain <= maxBits
+		v.exact = v.exact && bound/grain <= maxBits(x.DType())
 	} else {
 		v.exact = true
 	}
