@@ -264,9 +264,10 @@ func FuzzHostileModels(f *testing.F) {
 var alsoNamed = map[string][]string{
 	"ArgMax": {"argmax"}, "ArgMin": {"argmin"}, "MatMul": {"matmul"}, "ReLU": {"relu"}, "DType": {"dtype"}, "IR": {"ir"}, "VJP": {"vjp"},
 	"CustomVJP": {"custom_vjp"}, "TypeString": {"type"}, "Assign": {"variable"}, "Var": {"variable"}, "BoundedDim": {"dim"},
-	"CumSum": {"cumsum"}, "CumProd": {"cumprod"}, "CumMax": {"cummax"}, "CumMin": {"cummin"}, "IsNaN": {"is_nan"}, "NaNToNum": {"nan_to_num"},
+	"CumSum": {"cumsum"}, "CumProd": {"cumprod"}, "CumMax": {"cummax"}, "CumMin": {"cummin"}, "IsNaN": {"is_nan"}, "LeakyReLU": {"leaky_relu"}, "ELU": {"elu"}, "CELU": {"celu"}, "SELU": {"selu"}, "GELU": {"gelu"}, "SiLU": {"silu"},
+	"GELUTanh": {"gelu_tanh"}, "PReLU": {"p_relu"}, "GLU": {"glu"}, "ReLU6": {"relu6"}, "NaNToNum": {"nan_to_num"},
 	"ConstantOf": {"constant"}, "ValueAndGrad": {"grad"}, "Grad": {"custom_vjp"},
-	"RMSNorm": {"rms_norm"},
+	"RMSNorm": {"rms_norm"}, "UpsampleBy": {"upsample"},
 }
 
 // snake is a method's name as it stands in messages.

@@ -101,3 +101,78 @@ func (x *Node) affineBy(weight, bias *Node) *Node {
 	}
 	return x
 }
+
+// GroupNorm splits the channels of x [batch,channels,...] into groups, brings
+// each group of every item to mean 0 and variance 1, then multiplies channels by
+// weight and adds bias, each [channels] or nil for none. It is
+// torch.nn.functional.group_norm (Wu and He, "Group normalization", 2018).
+func (x *Node) GroupNorm(groups int, weight, bias *Node, eps float64) *Node {
+	const op = "group_norm"
+	x.checkChannels(op, eps, weight, bias)
+	s := x.n.Shape()
+	if groups < 1 || s[1]%groups != 0 {
+		Fail(op, "%d groups do not divide the channels of %v", groups, x.n.Type)
+	}
+	if s[1] == 0 || s[2:].Size() == 0 {
+		Fail(op, "of no elements: %v", x.n.Type)
+	}
+	y := x.Reshape(s[0], groups, s[1]/groups*s[2:].Size()).whiten([]int{2}, eps).Reshape(s...)
+	return y.affineBy(y.perChannel(weight), y.perChannel(bias))
+}
+
+// BatchStatistics returns the mean and the variance, with n for n elements, of
+// every channel of x [batch,channels,...]: two values [channels].
+func (x *Node) BatchStatistics() (mean, variance *Node) {
+	const op = "batch_statistics"
+	x.checkChannels(op, 0)
+	axes := []int{0}
+	for a := 2; a < len(x.n.Shape()); a++ {
+		axes = append(axes, a)
+	}
+	mean = x.Mean(axes...)
+	d := x.Sub(x.perChannel(mean))
+	return mean, d.Mul(d).Mean(axes...)
+}
+
+// BatchNorm returns (x-mean)/sqrt(variance+eps)*weight + bias for the channels of
+// x [batch,channels,...]. The others are [channels]; weight and bias are nil for
+// none. With the running statistics it is torch.nn.functional.batch_norm, with
+// [Node.BatchStatistics] that of training.
+func (x *Node) BatchNorm(mean, variance, weight, bias *Node, eps float64) *Node {
+	const op = "batch_norm"
+	x.use(op, mean, variance)
+	x.checkChannels(op, eps, weight, bias, mean, variance)
+	y := x.Sub(x.perChannel(mean)).Mul(x.perChannel(variance.AddScalar(eps).Rsqrt()))
+	return y.affineBy(x.perChannel(weight), x.perChannel(bias))
+}
+
+// checkChannels checks the arguments of a norm of channels.
+func (x *Node) checkChannels(op string, eps float64, params ...*Node) {
+	g := x.use(op)
+	x.wantFloat(op)
+	checkEps(op, eps)
+	s := x.n.Shape()
+	if len(s) < 2 {
+		Fail(op, "wants [batch,channels,...], got %v", x.n.Type)
+	}
+	for i, p := range params {
+		if p == nil {
+			continue
+		}
+		g.own(op, p)
+		p.wantFloat(op)
+		if !p.n.Shape().Equal(s[1:2]) {
+			Fail(op, "%s %v does not have the channels of %v", []string{"weight", "bias", "mean", "variance"}[i], p.n.Type, x.n.Type)
+		}
+	}
+}
+
+// perChannel makes v [channels] broadcast over x [batch,channels,...].
+func (x *Node) perChannel(v *Node) *Node {
+	if v == nil {
+		return nil
+	}
+	shape := filled(len(x.n.Shape())-1, 1)
+	shape[0] = v.n.Shape()[0]
+	return v.Reshape(shape...)
+}

@@ -57,6 +57,10 @@ func (x *Node) AvgPool(p Pool) *Node {
 	return y.divideBy(p.counts(&v, x.n.Shape(), y.n.Shape()))
 }
 
+// maxPositions bounds what is computed while a graph is built: one number for
+// every position along a dimension.
+const maxPositions = 1 << 24
+
 // windows checks p for a value of type t.
 func (p *Pool) windows(op string, t types.Type) windows {
 	v := windows{op: op, size: p.Size, stride: p.Stride, low: p.Low, high: p.High, dilation: p.Dilation}
@@ -99,7 +103,8 @@ func (v *windows) pooled(g *Graph, n *ir.Node, fill float64) (view *ir.Node, axe
 	kept, blocks := n.Shape().Clone(), n.Shape()[:first].Clone()
 	for i := range k {
 		d := n.Shape()[first+i]
-		if v.stride[i] != v.size[i] || v.low[i] != 0 || v.dilation[i] != 1 || v.high[i] > d%v.size[i] {
+		if v.stride[i] != v.size[i] || v.low[i] != 0 || v.dilation[i] != 1 || v.high[i]+d%v.size[i] >= v.size[i] {
+			axes = nil
 			for i := range k {
 				axes = append(axes, first+k+i)
 			}
@@ -128,6 +133,13 @@ func (p *Pool) counts(v *windows, in, out types.Shape) [][]int {
 		if p.ExcludePadding {
 			low, high = 0, in[first+i]
 		}
+		if last := (out[first+i]-1)*v.stride[i] - v.low[i]; low <= -v.low[i] && last+v.size[i] <= high {
+			counts[i] = []int{v.size[i]}
+			continue
+		}
+		if out[first+i] > maxPositions {
+			Fail(v.op, "dimension %d of %v has more than 2^24 windows, some of which count fewer elements than others", first+i, in)
+		}
 		for at := range out[first+i] {
 			start := at*v.stride[i] - v.low[i]
 			counts[i] = append(counts[i], min(start+v.size[i], high)-max(start, low))
@@ -137,7 +149,7 @@ func (p *Pool) counts(v *windows, in, out types.Shape) [][]int {
 }
 
 // divideBy divides every element by the product of the counts at its position
-// in the last dimensions.
+// in the last dimensions; a lone count is that of all positions.
 func (x *Node) divideBy(counts [][]int) *Node {
 	g := x.g
 	first := len(x.n.Shape()) - len(counts)

@@ -23,6 +23,12 @@ type (
 		layerOption
 		norm()
 	}
+	// BatchNormOption changes a new batch normalisation: all of [NormOption],
+	// [Momentum], [CumulativeAverage], [NoRunningStatistics].
+	BatchNormOption interface {
+		layerOption
+		batchNorm()
+	}
 	// ConvOption changes a new convolution: [Stride], [Padding], [PaddingSame],
 	// [Dilation], [Groups], [KernelSize], [NoBias], [WithDType].
 	ConvOption interface {
@@ -44,6 +50,8 @@ type layerOptions struct {
 	dtype        types.DType
 	weight, bias bool
 	eps          float64
+	momentum     float64
+	tracked      bool // running statistics
 	row          *int // of an embedding, the one of padding
 	// Of windows; a list of one number is for all dimensions.
 	size, stride, padding, dilation []int
@@ -60,6 +68,7 @@ func (f option) apply(o *layerOptions) { f(o) }
 func (option) linear()                 {}
 func (option) embedding()              {}
 func (option) norm()                   {}
+func (option) batchNorm()              {}
 func (option) conv()                   {}
 func (option) pool()                   {}
 
@@ -76,7 +85,7 @@ func collect[O layerOption](opts []O) layerOptions {
 func WithDType(d types.DType) interface {
 	LinearOption
 	EmbeddingOption
-	NormOption
+	AnyNormOption
 	ConvOption
 } {
 	return option(func(o *layerOptions) { o.dtype = d })
@@ -85,20 +94,45 @@ func WithDType(d types.DType) interface {
 // NoBias leaves out the bias.
 func NoBias() interface {
 	LinearOption
-	NormOption
+	AnyNormOption
 	ConvOption
 } {
 	return option(func(o *layerOptions) { o.bias = false })
 }
 
+// An AnyNormOption is one of every normalisation.
+type AnyNormOption interface {
+	NormOption
+	BatchNormOption
+}
+
 // NoAffine leaves out weight and bias: torch's elementwise_affine=False.
-func NoAffine() NormOption {
+func NoAffine() AnyNormOption {
 	return option(func(o *layerOptions) { o.weight, o.bias = false, false })
 }
 
 // Eps sets the number that is added to the variance, or to the mean of squares,
 // before the square root.
-func Eps(eps float64) NormOption { return option(func(o *layerOptions) { o.eps = eps }) }
+func Eps(eps float64) AnyNormOption { return option(func(o *layerOptions) { o.eps = eps }) }
+
+// batchNormDefaults are the defaults of PyTorch.
+var batchNormDefaults = option(func(o *layerOptions) { o.eps, o.momentum, o.tracked = 1e-5, 0.1, true })
+
+// Momentum sets the weight of the newest batch in running statistics, between 0
+// and 1.
+func Momentum(m float64) BatchNormOption {
+	return option(func(o *layerOptions) { o.momentum = m })
+}
+
+// CumulativeAverage makes running statistics the means over all batches:
+// torch's momentum=None.
+func CumulativeAverage() BatchNormOption { return Momentum(-1) }
+
+// NoRunningStatistics takes the batch's statistics always: torch's
+// track_running_stats=False.
+func NoRunningStatistics() BatchNormOption {
+	return option(func(o *layerOptions) { o.tracked = false })
+}
 
 // PaddingIndex makes row i of an embedding, counted from the end if it is
 // negative, the one of padding: zero at first and never trained. It is torch's

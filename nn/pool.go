@@ -61,3 +61,25 @@ func wantChannels(op string, x *graph.Node, dims int) {
 		graph.Fail(op, "wants [batch,channels,...] or [channels,...] with %d spatial dimensions, got %s", dims, x.TypeString())
 	}
 }
+
+// AdaptiveAvgPool is [graph.Node.AdaptiveAvgPool] over the last dimensions of
+// [batch,channels,...] or [channels,...], with a number of parts for each:
+// torch.nn.AdaptiveAvgPool1d and torch.nn.AdaptiveAvgPool2d. One part for all is
+// global pooling.
+type AdaptiveAvgPool struct{ Parts []int }
+
+// Forward applies the layer to x [batch,channels,...] or [channels,...].
+func (p AdaptiveAvgPool) Forward(x *graph.Node) *graph.Node {
+	wantChannels(fmt.Sprintf("adaptive_avg_pool%dd", len(p.Parts)), x, len(p.Parts))
+	return x.AdaptiveAvgPool(p.Parts...)
+}
+
+// AdaptiveMaxPool is [graph.Node.AdaptiveMaxPool], as [AdaptiveAvgPool]:
+// torch.nn.AdaptiveMaxPool1d and torch.nn.AdaptiveMaxPool2d.
+type AdaptiveMaxPool struct{ Parts []int }
+
+// Forward applies the layer to x [batch,channels,...] or [channels,...].
+func (p AdaptiveMaxPool) Forward(x *graph.Node) *graph.Node {
+	wantChannels(fmt.Sprintf("adaptive_max_pool%dd", len(p.Parts)), x, len(p.Parts))
+	return x.AdaptiveMaxPool(p.Parts...)
+}
