@@ -233,6 +233,12 @@ var mistakes = []struct {
 	{"masked_fill value", func(g *graph.Graph) { g.Input("i", graph.U8, 2).MaskedFill(g.Input("m", graph.Bool, 2), -1) }},
 	{"masked_fill shapes", func(g *graph.Graph) { in(g, 2).MaskedFill(g.Input("m", graph.Bool, 3), 1) }},
 	{"linspace of integers", func(g *graph.Graph) { graph.Linspace(g, graph.I32, 0, 1, 3) }},
+	{"glu of odd", func(g *graph.Graph) { in(g, 2, 3).GLU(-1) }},
+	{"glu axis", func(g *graph.Graph) { in(g).GLU(0) }},
+	{"celu", func(g *graph.Graph) { in(g, 2).CELU(0) }},
+	{"softplus", func(g *graph.Graph) { in(g, 2).Softplus(0) }},
+	{"hardtanh", func(g *graph.Graph) { in(g, 2).HardTanh(1, math.NaN()) }},
+	{"softshrink", func(g *graph.Graph) { in(g, 2).SoftShrink(-1) }},
 	{"fail", func(g *graph.Graph) { graph.Fail("my_layer", "%d heads do not divide %d channels", 3, 64) }},
 }
 

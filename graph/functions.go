@@ -10,9 +10,12 @@ import (
 // Functions made of others. Those of floating-point numbers take integers and
 // bool as f32.
 
-// asFloat is use for functions of floating-point numbers.
-func (x *Node) asFloat(op string) *Node {
+// asFloat is use for functions of floating-point numbers with parameters.
+func (x *Node) asFloat(op string, params ...float64) *Node {
 	g := x.use(op)
+	for _, p := range params {
+		checkNumber(op, p)
+	}
 	return &Node{g, g.toFloat(x.n)}
 }
 
@@ -159,7 +162,11 @@ func (x *Node) FMod(y *Node) *Node {
 // NaNToNum replaces NaN and the infinities by numbers: torch.nan_to_num. The
 // gradient there is 0. Integers stay as they are.
 func (x *Node) NaNToNum(nan, posInf, negInf float64) *Node {
-	x.use("nan_to_num")
+	const op = "nan_to_num"
+	x.use(op)
+	for _, v := range []float64{nan, posInf, negInf} {
+		checkNumber(op, v)
+	}
 	if !x.n.DType().IsFloat() {
 		return x
 	}

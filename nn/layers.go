@@ -56,29 +56,6 @@ func (l *Linear) Forward(x *graph.Node) *graph.Node {
 	return y
 }
 
-// Activations as layers, for [Sequential]. Each is torch.nn's module of the
-// same name.
-type (
-	ReLU    struct{} // max(x, 0)
-	Sigmoid struct{} // 1/(1+exp(-x))
-	Tanh    struct{} // tanh x
-	// Softmax is exp(x)/sum(exp(x)) over dimension Dim; a negative one counts
-	// from the end. As in PyTorch there is no good default: say Dim: -1.
-	Softmax struct{ Dim int }
-)
-
-// Forward applies the activation.
-func (ReLU) Forward(x *graph.Node) *graph.Node { return x.ReLU() }
-
-// Forward applies the activation.
-func (Sigmoid) Forward(x *graph.Node) *graph.Node { return x.Sigmoid() }
-
-// Forward applies the activation.
-func (Tanh) Forward(x *graph.Node) *graph.Node { return x.Tanh() }
-
-// Forward applies the softmax.
-func (s Softmax) Forward(x *graph.Node) *graph.Node { return x.Softmax(s.Dim) }
-
 // Sequential applies layers one after the other. Its parameters are numbered
 // by position, activations included, as in torch.nn.Sequential.
 type Sequential []Layer

@@ -7,37 +7,96 @@ import (
 // Reduction tells how a loss is taken over its elements.
 type Reduction uint8
 
-// The reductions: torch's reduction="mean", "sum" and "none".
+// The reductions: torch's reduction="mean", "sum", "none" and, of [KLDiv],
+// "batchmean".
 const (
 	MeanReduction Reduction = iota
 	SumReduction
 	NoReduction
+	BatchMeanReduction
 )
 
-// A LossOption changes a loss.
+// A LossOption changes a loss. Each says which losses take it.
 type LossOption func(*lossOptions)
 
 type lossOptions struct {
 	reduction Reduction
 	smoothing float64
-	smoothed  bool
+	weights   *graph.Node
+	positive  *graph.Node
+	ignore    *int
+	delta     float64
+	logTarget bool
+	given     []string
 }
 
-// WithReduction sets the reduction; the default is the mean.
+// WithReduction sets the reduction of any loss; the default is the mean.
 func WithReduction(r Reduction) LossOption { return func(o *lossOptions) { o.reduction = r } }
 
 // LabelSmoothing mixes the target distribution of [CrossEntropy] with the
 // uniform one: weight e on the uniform, 0 <= e <= 1.
 func LabelSmoothing(e float64) LossOption {
-	return func(o *lossOptions) { o.smoothing, o.smoothed = e, true }
+	return func(o *lossOptions) { o.smoothing = e; o.give("label smoothing") }
 }
 
-func options(op string, opts []LossOption) lossOptions {
-	var o lossOptions
+// ClassWeights multiplies the loss of a row of [CrossEntropy] or [NLL] by the
+// weight of its class; w has shape [classes]. The mean divides by the sum of the
+// weights of the rows, except with a target of probabilities.
+func ClassWeights(w *graph.Node) LossOption {
+	return func(o *lossOptions) { o.weights = w; o.give("class weights") }
+}
+
+// IgnoreIndex leaves rows whose label is i out of [CrossEntropy] or [NLL]: their
+// loss is 0 and the mean does not count them. Without it there is none, where
+// PyTorch ignores -100.
+func IgnoreIndex(i int) LossOption {
+	return func(o *lossOptions) { o.ignore = &i; o.give("an index to ignore") }
+}
+
+// PositiveWeight multiplies the loss of the positive target of
+// [BCEWithLogits] by w, which broadcasts to it: pos_weight.
+func PositiveWeight(w *graph.Node) LossOption {
+	return func(o *lossOptions) { o.positive = w; o.give("a weight of positives") }
+}
+
+// Weights multiplies the elements of [BCEWithLogits] by w, which broadcasts to
+// them.
+func Weights(w *graph.Node) LossOption {
+	return func(o *lossOptions) { o.weights = w; o.give("weights") }
+}
+
+// Delta sets the distance at which [Huber] and [SmoothL1] become linear: delta
+// of the one and beta of the other, at least 0. The default is 1.
+func Delta(d float64) LossOption {
+	return func(o *lossOptions) { o.delta = d; o.give("a distance") }
+}
+
+// LogTarget says that the target of [KLDiv] is of logarithms.
+func LogTarget() LossOption {
+	return func(o *lossOptions) { o.logTarget = true; o.give("a target of logarithms") }
+}
+
+func (o *lossOptions) give(what string) { o.given = append(o.given, what) }
+
+// options collects the options of a loss that takes the given ones.
+func options(op string, opts []LossOption, takes ...string) lossOptions {
+	o := lossOptions{delta: 1}
 	for _, f := range opts {
+		if f == nil {
+			graph.Fail(op, "an option is nil")
+		}
 		f(&o)
 	}
-	if o.reduction > NoReduction {
+	for _, g := range o.given {
+		known := false
+		for _, t := range takes {
+			known = known || g == t
+		}
+		if !known {
+			graph.Fail(op, "does not take %s", g)
+		}
+	}
+	if o.reduction > BatchMeanReduction || o.reduction == BatchMeanReduction && op != "kl_div" {
 		graph.Fail(op, "no reduction has the number %d", o.reduction)
 	}
 	return o
@@ -49,68 +108,20 @@ func (o lossOptions) reduce(x *graph.Node) *graph.Node {
 		return x.Sum()
 	case NoReduction:
 		return x
+	case BatchMeanReduction:
+		return x.Sum().DivScalar(float64(x.Dim(0)))
 	}
 	return x.Mean()
 }
 
-// MSE is the squared difference of two floating-point values of one shape:
-// torch.nn.functional.mse_loss.
-func MSE(x, target *graph.Node, opts ...LossOption) *graph.Node {
-	const op = "mse"
-	o := options(op, opts)
+// wantSame fails unless x and target are floating-point values of one shape.
+func wantSame(op string, x, target *graph.Node) {
 	switch {
-	case o.smoothed:
-		graph.Fail(op, "label smoothing is for the cross-entropy")
 	case !x.DType().IsFloat() || !target.DType().IsFloat():
 		graph.Fail(op, "wants floating-point values, got %s and %s", x.TypeString(), target.TypeString())
 	case !x.Shape().Equal(target.Shape()):
 		graph.Fail(op, "shapes differ: %s and %s", x.TypeString(), target.TypeString())
 	}
-	d := x.Sub(target)
-	return o.reduce(d.Mul(d))
-}
-
-// CrossEntropy is the cross-entropy of logits x [...,classes] and a target:
-// class indices [...] of an integer type, or probabilities [...,classes]. It is
-// torch.nn.functional.cross_entropy with the classes in the last dimension and
-// without an index to ignore. Reductions run over the rows: the mean divides by
-// their number, also with probabilities. A class index outside [0,classes) is an
-// error when the step runs.
-func CrossEntropy(x, target *graph.Node, opts ...LossOption) *graph.Node {
-	const op = "cross_entropy"
-	o := options(op, opts)
-	rank, dt := x.Rank(), target.DType()
-	switch {
-	case !x.DType().IsFloat():
-		graph.Fail(op, "logits are floating-point, got %s", x.TypeString())
-	case rank == 0:
-		graph.Fail(op, "logits need a dimension of classes, got %s", x.TypeString())
-	case x.Dim(-1) == 0:
-		graph.Fail(op, "logits %s have no classes", x.TypeString())
-	case !(o.smoothing >= 0 && o.smoothing <= 1):
-		graph.Fail(op, "label smoothing %v is outside [0,1]", o.smoothing)
-	case dt.IsFloat() && !target.Shape().Equal(x.Shape()):
-		graph.Fail(op, "probabilities %s do not match logits %s", target.TypeString(), x.TypeString())
-	case !dt.IsFloat() && !dt.IsInt():
-		graph.Fail(op, "the target is class indices or probabilities, got %s", target.TypeString())
-	case dt.IsInt() && !target.Shape().Equal(x.Shape()[:rank-1]):
-		graph.Fail(op, "labels %s do not match logits %s", target.TypeString(), x.TypeString())
-	}
-	logp := x.LogSoftmax(-1)
-	uniform := o.smoothing / float64(x.Dim(-1))
-	var loss *graph.Node
-	if dt.IsFloat() {
-		if o.smoothing > 0 {
-			target = target.MulScalar(1 - o.smoothing).AddScalar(uniform)
-		}
-		loss = logp.Mul(target).Sum(-1).Neg()
-	} else {
-		loss = logp.Gather(-1, target.Unsqueeze(-1)).Squeeze(-1).Neg()
-		if o.smoothing > 0 {
-			loss = loss.MulScalar(1 - o.smoothing).Sub(logp.Sum(-1).MulScalar(uniform))
-		}
-	}
-	return o.reduce(loss)
 }
 
 // Accuracy is the fraction of rows of logits [...,classes] whose largest

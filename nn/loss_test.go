@@ -142,6 +142,63 @@ func TestMSE(t *testing.T) {
 	require.Equal(t, []float64{0.5, 0, -1, 1.5}, value[float64](t, got["dx"]))
 }
 
+// Rows that are ignored count for nothing.
+func TestCrossEntropyOfSomeRows(t *testing.T) {
+	weights := []float64{1, 0.5, 2}
+	for _, e := range []float64{0, 0.25} {
+		got := eval(t, nil, func(g *graph.Graph) {
+			x := graph.Constant(g, append([]float64{1e300, -1e300, 0}, logits...), 4, 3)
+			y := graph.Constant(g, []int32{-100, 2, 0, 1}, 4)
+			opts := []nn.LossOption{nn.IgnoreIndex(-100), nn.LabelSmoothing(e), nn.ClassWeights(graph.Constant(g, weights, 3))}
+			g.Output("none", nn.CrossEntropy(x, y, append(opts, nn.WithReduction(nn.NoReduction))...))
+			g.Output("mean", nn.CrossEntropy(x, y, opts...))
+			g.Output("plain", nn.CrossEntropy(x, y, opts[:2]...))
+			g.Output("nothing", nn.CrossEntropy(x, y.MulScalar(0).SubScalar(100), opts...))
+			g.Output("dx", g.Grad(nn.CrossEntropy(x, y, opts...), x)[0].Slice(0, 0, 1, 1))
+		})
+		p := smoothed(oneHot(labels, 3), e, 3)
+		plain := crossEntropy(logits, p, 3)
+		for i := range p {
+			p[i] *= weights[i%3]
+		}
+		none := crossEntropy(logits, p, 3)
+		require.InDeltaSlice(t, append([]float64{0}, none...), value[float64](t, got["none"]), 1e-12)
+		require.InDelta(t, (none[0]+none[1]+none[2])/(weights[0]+weights[1]+weights[2]), value[float64](t, got["mean"])[0], 1e-12)
+		require.InDelta(t, (plain[0]+plain[1]+plain[2])/3, value[float64](t, got["plain"])[0], 1e-12)
+		require.True(t, math.IsNaN(value[float64](t, got["nothing"])[0]), "the mean of nothing is NaN, as in PyTorch")
+		require.Equal(t, []float64{0, 0, 0}, value[float64](t, got["dx"]))
+	}
+}
+
+// Nothing overflows, and what is small is not lost.
+func TestLossExtremes(t *testing.T) {
+	inf := math.Inf(1)
+	none := nn.WithReduction(nn.NoReduction)
+	got := eval(t, nil, func(g *graph.Graph) {
+		x, y := graph.Constant(g, []float64{800, -800, 800, -800, -50, 50}, 6), graph.Constant(g, []float64{1, 1, 0, 0, 0, 1}, 6)
+		bce := nn.BCEWithLogits(x, y, none)
+		g.Output("bce", bce)
+		g.Output("dbce", g.Grad(bce.Sum(), x)[0])
+		d := graph.Constant(g, []float64{inf, -inf, 1e200, 0}, 4)
+		z := graph.Zeros(g, graph.F64, 4)
+		g.Output("huber", nn.Huber(d, z, none, nn.Delta(2)))
+		g.Output("dhuber", g.Grad(nn.Huber(d, z, nn.WithReduction(nn.SumReduction), nn.Delta(2)), d)[0])
+		p := graph.Constant(g, []float64{0, 1, 0.5}, 3)
+		kl := nn.KLDiv(graph.Constant(g, []float64{-5, 0, math.Log(0.25)}, 3), p, none)
+		g.Output("kl", kl)
+		g.Output("log kl", nn.KLDiv(graph.Constant(g, []float64{-5, 0, math.Log(0.25)}, 3), p.Log().Maximum(graph.Scalar(g, graph.F64, -1e9)), none, nn.LogTarget()))
+	})
+	small := math.Exp(-50)
+	require.InDeltaSlice(t, []float64{0, 800, 800, 0}, value[float64](t, got["bce"])[:4], 1e-12)
+	require.InEpsilonSlice(t, []float64{small, small}, value[float64](t, got["bce"])[4:], 1e-12)
+	require.InDeltaSlice(t, []float64{0, -1, 1, 0, small, -small}, value[float64](t, got["dbce"]), 1e-30)
+	require.Equal(t, []float64{inf, inf, 2e200, 0}, value[float64](t, got["huber"]))
+	require.Equal(t, []float64{2, -2, 2, 0}, value[float64](t, got["dhuber"]))
+	for _, name := range []string{"kl", "log kl"} {
+		require.InDeltaSlice(t, []float64{0, 0, 0.5 * math.Ln2}, value[float64](t, got[name]), 1e-12, name)
+	}
+}
+
 func TestAccuracy(t *testing.T) {
 	got := eval(t, nil, func(g *graph.Graph) {
 		x := graph.Constant(g, []float32{1, 2, 0, 3, 3, 1, 0, 0, 5, 9, 1, 2}, 4, 3)
@@ -184,8 +241,40 @@ func TestLossMistakes(t *testing.T) {
 		"mse: wants floating-point values, got f32[2,3] and i32[2]": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
 			return nn.MSE(x, y)
 		},
-		"mse: label smoothing is for the cross-entropy": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+		"mse: does not take label smoothing": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
 			return nn.MSE(x, x, nn.LabelSmoothing(0.1))
+		},
+		"mse: no reduction has the number 3": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.MSE(x, x, nn.WithReduction(nn.BatchMeanReduction))
+		},
+		"mse: an option is nil": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node { return nn.MSE(x, x, nil) },
+		"l1: does not take a distance": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.L1(x, x, nn.Delta(1))
+		},
+		"huber: the distance 0 is not positive and finite": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.Huber(x, x, nn.Delta(0))
+		},
+		"smooth_l1: the distance NaN is negative or not finite": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.SmoothL1(x, x, nn.Delta(math.NaN()))
+		},
+		"cross_entropy: class weights f32[2,3] are not one number for each class of f32[2,3]": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
+			return nn.CrossEntropy(x, y, nn.ClassWeights(x))
+		},
+		"cross_entropy: an index to ignore is for class indices, not for probabilities": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.CrossEntropy(x, x, nn.IgnoreIndex(0))
+		},
+		"nll: the target is class indices, got f32[2,3]": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node { return nn.NLL(x, x) },
+		"nll: does not take label smoothing": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
+			return nn.NLL(x, y, nn.LabelSmoothing(0.1))
+		},
+		"bce_with_logits: weights f32[2] do not broadcast to logits f32[2,3]": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.BCEWithLogits(x, x, nn.PositiveWeight(x.Sum(1)))
+		},
+		"bce_with_logits: shapes differ: f32[2,3] and f32[3]": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.BCEWithLogits(x, x.Sum(0))
+		},
+		"kl_div: f32[] has no dimension of batches": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node {
+			return nn.KLDiv(x.Sum(), x.Sum(), nn.WithReduction(nn.BatchMeanReduction))
 		},
 		"accuracy: labels f32[2] do not match logits f32[2,3]": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
 			return nn.Accuracy(x, y.Cast(graph.F32))
