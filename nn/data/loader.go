@@ -163,6 +163,13 @@ func (l *Loader) checkPosition(p Position) error {
 // Batches returns the number of batches of an epoch.
 func (l *Loader) Batches() int { return l.per }
 
+// Samples returns the number of samples of the data set.
+func (l *Loader) Samples() int { return l.ds.Len() }
+
+// Options returns how the loader makes batches, with what was left to it filled
+// in.
+func (l *Loader) Options() Options { return l.o }
+
 // Position returns the place of the batch that Next hands out next. Saved once
 // the current batch has been used, it is where a resumed run starts.
 func (l *Loader) Position() Position {

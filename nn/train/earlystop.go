@@ -1,8 +1,10 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 
 	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
@@ -11,7 +13,8 @@ import (
 // EarlyStop ends a run when a metric has not become better for Patience epochs;
 // the zero value never does.
 type EarlyStop struct {
-	// Patience is the number of epochs; 0 turns early stop off.
+	// Patience is the number of epochs; 0 turns early stop off, and [Checkpoints]
+	// still follow the metric.
 	Patience int
 	// Metric is watched: that of the evaluation where there is one, else that of
 	// the training; "loss" by default.
@@ -35,42 +38,52 @@ type watch struct {
 	best  int // number of the epoch; 0 before the first
 	worse int // epochs since then
 	state map[string]*tensor.Tensor
+
+	always bool // follow the metric also where early stop is off
 }
+
+// keeps reports whether the best state is kept.
+func (w *watch) keeps() bool { return w.KeepBest && w.Patience > 0 }
+
+// over reports whether a run that is resumed had been stopped.
+func (w *watch) over() bool { return w.Patience > 0 && w.worse >= w.Patience }
 
 func newWatch(c *Config) (*watch, error) {
 	w := &watch{EarlyStop: c.EarlyStop}
 	if w.Patience < 0 || !(w.MinDelta >= 0) {
 		return nil, fmt.Errorf("early stop: patience %d and minimal difference %v must not be negative", w.Patience, w.MinDelta)
 	}
-	if w.Metric == "" {
-		w.Metric = "loss"
-	}
 	return w, nil
 }
 
+func (w *watch) metric() string { return cmp.Or(w.Metric, "loss") }
+
 // see reports whether the run shall end after an epoch.
 func (w *watch) see(s *session.Session, e *Epoch) (bool, error) {
-	if w.Patience == 0 {
+	if w.Patience == 0 && !w.always {
 		return false, nil
 	}
 	from := e.Eval
 	if from == nil {
 		from = e.Metrics
 	}
-	v, ok := from.Get(w.Metric)
+	v, ok := from.Get(w.metric())
+	if !ok && w.Patience == 0 && w.Metric == "" {
+		return false, nil // nobody asked for it
+	}
 	if !ok {
-		return false, fmt.Errorf("early stop: there is no metric %q, but %v", w.Metric, from.names())
+		return false, fmt.Errorf("early stop: there is no metric %q, but %v", w.metric(), from.names())
 	}
 	gain := w.value - v
 	if w.Larger {
 		gain = -gain
 	}
-	if w.best != 0 && !(gain > w.MinDelta) {
+	if w.best != 0 && !(gain > w.MinDelta) || math.IsNaN(v) {
 		w.worse++
-		return w.worse >= w.Patience, nil
+		return w.over(), nil
 	}
 	w.value, w.best, w.worse = v, e.Number, 0
-	if !w.KeepBest {
+	if !w.keeps() {
 		return false, nil
 	}
 	var err error

@@ -21,7 +21,12 @@ type loop struct {
 	rate     *rate
 	watch    *watch
 	progress progress
+	keeper   *keeper         // nil: nothing is saved
 	none     session.Results // of Zero
+
+	at   data.Position // after all that has been done; an epoch is over once it is evaluated
+	part savedEpoch    // done of the epoch at l.at before the run was resumed
+	now  Epoch         // the epoch under way
 }
 
 // check completes the configuration.
@@ -52,6 +57,14 @@ func (l *loop) check() error {
 		return err
 	}
 	l.progress = newProgress(&l.Config)
+	l.at = l.Data.Position()
+	if l.keeper, err = newKeeper(l.Checkpoints); err != nil {
+		return err
+	}
+	l.watch.always = l.keeper != nil
+	if l.Checkpoints.Resume {
+		return l.resume()
+	}
 	return nil
 }
 
@@ -65,41 +78,63 @@ func (l *loop) release() {
 
 // run makes the epochs.
 func (l *loop) run(ctx context.Context) error {
-	for at := l.Data.Position(); at.Epoch < l.Epochs; at = l.Data.Position() {
-		e, err := l.epoch(ctx)
-		if err == nil && e.Steps > 0 {
-			l.report.Epochs = append(l.report.Epochs, *e)
-			err = l.afterEpoch(&l.report.Epochs[len(l.report.Epochs)-1])
+	err := l.epochs(ctx)
+	if l.keeper != nil && (errors.Is(err, ErrStop) || ctx.Err() != nil && errors.Is(err, ctx.Err())) {
+		if failed := l.save(false); failed != nil {
+			return errors.Join(err, failed)
 		}
-		switch {
-		case errors.Is(err, errEarly):
-			l.report.Reason = StoppedEarly
-			return l.watch.restore(l.Session)
-		case errors.Is(err, ErrStop):
-			l.report.Reason = StoppedByCallback
-			return nil
-		case err != nil:
-			return err
-		}
+	}
+	switch {
+	case errors.Is(err, errEarly):
+		l.report.Reason = StoppedEarly
+	case errors.Is(err, ErrStop):
+		l.report.Reason = StoppedByCallback
+		return nil
+	case err != nil:
+		return err
 	}
 	return l.watch.restore(l.Session)
 }
 
-// epoch makes the steps of an epoch and evaluates.
-func (l *loop) epoch(ctx context.Context) (*Epoch, error) {
-	at := l.Data.Position()
-	// A step is completed even if the context ends meanwhile.
-	whole := context.WithoutCancel(ctx)
-	if l.Zero != nil && at.Batch == 0 {
-		if err := l.Zero.RunInto(whole, nil, &l.none); err != nil {
-			return nil, err
+func (l *loop) epochs(ctx context.Context) error {
+	if l.watch.over() {
+		return errEarly
+	}
+	for l.at.Epoch < l.Epochs {
+		if err := l.epoch(ctx); err != nil {
+			return err
+		}
+		if l.now.Steps == 0 {
+			l.at = l.Data.Position()
+			continue
+		}
+		if err := l.afterEpoch(); err != nil {
+			return err
 		}
 	}
-	e := &Epoch{Number: at.Epoch + 1}
+	return nil
+}
+
+// epoch makes the steps of an epoch and evaluates.
+func (l *loop) epoch(ctx context.Context) error {
+	// A step is completed even if the context ends meanwhile.
+	whole := context.WithoutCancel(ctx)
+	if l.Zero != nil && l.at.Batch == 0 {
+		if err := l.Zero.RunInto(whole, nil, &l.none); err != nil {
+			return err
+		}
+	}
+	e := &l.now
+	*e = Epoch{Number: l.at.Epoch + 1}
 	l.train.reset()
-	l.progress.begin(e.Number, at.Batch, l.Data.Batches())
+	if l.part.Steps > 0 {
+		*e = l.part.load()
+		l.train.restore(e.Metrics, e.Samples)
+		l.part = savedEpoch{}
+	}
+	l.progress.begin(e.Number, l.at.Batch, l.Data.Batches())
 	defer l.progress.end()
-	start := time.Now()
+	before, start := e.Time, time.Now()
 	var s Step
 	for {
 		b, err := l.Data.Next(ctx)
@@ -107,24 +142,29 @@ func (l *loop) epoch(ctx context.Context) (*Epoch, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := l.step(whole, b, &s); err != nil {
-			return nil, fmt.Errorf("epoch %d, batch %d: %w", e.Number, b.Position.Batch+1, err)
+			return fmt.Errorf("epoch %d, batch %d: %w", e.Number, b.Position.Batch+1, err)
 		}
-		e.Steps++
+		e.Time = before + time.Since(start)
+		if l.keeper.due(l.report.Steps) && b.Position.Batch+1 < l.Data.Batches() {
+			if err := l.save(false); err != nil {
+				return err
+			}
+			start = time.Now().Add(before - e.Time) // saving is not training
+		}
 	}
-	e.Time = time.Since(start)
-	if e.Samples = l.train.samples; e.Steps > 0 {
-		e.Metrics = l.train.averages()
+	if e.Steps == 0 {
+		return nil
 	}
-	if l.eval != nil && e.Steps > 0 {
+	if e.Metrics = l.train.averages(); l.eval != nil {
 		if err := l.eval.epoch(ctx, l.EvalData); err != nil {
-			return nil, fmt.Errorf("epoch %d, evaluation: %w", e.Number, err)
+			return fmt.Errorf("epoch %d, evaluation: %w", e.Number, err)
 		}
 		e.Eval = l.eval.averages()
 	}
-	return e, nil
+	return nil
 }
 
 // step makes one step.
@@ -137,6 +177,9 @@ func (l *loop) step(ctx context.Context, b *data.Batch, s *Step) error {
 		return err
 	}
 	l.report.Steps++
+	l.now.Steps++
+	l.now.Samples = l.train.samples
+	l.at = data.Position{Epoch: b.Position.Epoch, Batch: b.Position.Batch + 1}
 	*s = Step{l.report.Steps, b.Position, l.Data.Batches(), b.Len, l.train.last, rate}
 	if loss, ok := s.Metrics.Get("loss"); ok && math.IsNaN(loss) {
 		return fmt.Errorf("%w: the loss is NaN at step %d; a smaller learning rate may help, and the debug setting nan finds where it arises", ErrDiverged, s.Number)
@@ -149,15 +192,23 @@ func (l *loop) step(ctx context.Context, b *data.Batch, s *Step) error {
 }
 
 // afterEpoch tells everybody of a complete epoch.
-func (l *loop) afterEpoch(e *Epoch) error {
-	l.progress.epoch(e)
-	stop, err := l.watch.see(l.Session, e)
+func (l *loop) afterEpoch() error {
+	e := l.now
+	l.progress.epoch(&e)
+	stop, err := l.watch.see(l.Session, &e)
 	if err != nil {
 		return err
 	}
+	l.report.Epochs = append(l.report.Epochs, e)
 	l.report.Best = l.watch.best
+	l.at, l.now = data.Position{Epoch: l.at.Epoch + 1}, Epoch{}
 	if l.OnEpoch != nil {
-		if err := l.OnEpoch(e); err != nil {
+		if err := l.OnEpoch(&l.report.Epochs[len(l.report.Epochs)-1]); err != nil {
+			return err
+		}
+	}
+	if l.keeper != nil {
+		if err := l.save(l.watch.best == e.Number); err != nil {
 			return err
 		}
 	}
@@ -165,4 +216,22 @@ func (l *loop) afterEpoch(e *Epoch) error {
 		return errEarly
 	}
 	return nil
+}
+
+// save makes a checkpoint, unless the newest is of this place.
+func (l *loop) save(best bool) error {
+	p := saved{Steps: l.report.Steps, Position: l.at, Data: dataOf(l.Data)}
+	if len(l.keeper.files) > 0 && l.keeper.newest.Steps == p.Steps && l.keeper.newest.Position == p.Position {
+		return nil
+	}
+	for i := range l.report.Epochs {
+		p.Epochs = append(p.Epochs, saveEpoch(&l.report.Epochs[i]))
+	}
+	if l.now.Steps > 0 {
+		part := l.now
+		part.Metrics, part.Eval = l.train.total(), nil
+		p.Part = saveEpoch(&part)
+	}
+	p.Best = savedBest{Epoch: l.watch.best, Worse: l.watch.worse, Value: exact(l.watch.value)}
+	return l.keeper.save(l.Session, p, best)
 }

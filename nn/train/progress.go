@@ -17,6 +17,7 @@ type progress interface {
 	step(*Step)
 	end() // of the steps and the evaluation, also after an error
 	epoch(*Epoch)
+	note(text string)
 }
 
 // newProgress returns lines, with a bar on a terminal, or silence.
@@ -43,6 +44,7 @@ func (silence) begin(_, _, _ int) {}
 func (silence) step(*Step)        {}
 func (silence) end()              {}
 func (silence) epoch(*Epoch)      {}
+func (silence) note(string)       {}
 
 // lines prints a line for every epoch.
 type lines struct {
@@ -59,6 +61,8 @@ func (l lines) end()              {}
 func (l lines) epoch(e *Epoch) {
 	fmt.Fprintf(l.w, "epoch %d/%d: %s, %.0f %s/s\n", e.Number, l.epochs, e.describe(l.evalName), e.SamplesPerSecond(), l.unit)
 }
+
+func (l lines) note(text string) { fmt.Fprintln(l.w, text) }
 
 // describe returns the metrics of an epoch: "loss 0.1234, valid accuracy
 // 98.76%".

@@ -52,6 +52,23 @@ func (r *runner) reset() {
 	r.samples = 0
 }
 
+// restore continues the sums of a run that was stopped.
+func (r *runner) restore(sums Metrics, samples int) {
+	r.last, r.sums, r.samples = slices.Clone(sums), nil, samples
+	for _, m := range sums {
+		r.sums = append(r.sums, m.Value)
+	}
+}
+
+// total returns the sums over the samples since the last reset.
+func (r *runner) total() Metrics {
+	m := slices.Clone(r.last)
+	for i := range m {
+		m[i].Value = r.sums[i]
+	}
+	return m
+}
+
 // run feeds a batch.
 func (r *runner) run(ctx context.Context, b *data.Batch) error {
 	if r.inputs == nil {

@@ -54,6 +54,9 @@ type Config struct {
 	// EarlyStop ends the run when a metric has not become better for some epochs.
 	EarlyStop EarlyStop
 
+	// Checkpoints saves the run, so that it can be resumed.
+	Checkpoints Checkpoints
+
 	// OnStep and OnEpoch are called after every step and epoch. An error ends the
 	// run and is returned, but for [ErrStop], which ends it as if it were finished.
 	// What they are given is theirs only during the call.
@@ -117,7 +120,8 @@ func (r Reason) String() string {
 	return [...]string{"finished", "stopped early", "stopped by a callback", "cancelled", "failed"}[r]
 }
 
-// Report tells what a run did, also one that was cancelled or failed.
+// Report tells what a run did, also one that was cancelled or failed; of one that
+// was resumed, from its very start.
 type Report struct {
 	Reason Reason
 	Epochs []Epoch // those that are complete
@@ -125,7 +129,7 @@ type Report struct {
 	// Position is where the data goes on.
 	Position data.Position
 	// Best is the number of the epoch whose watched metric was best; 0 without
-	// early stop.
+	// early stop and checkpoints.
 	Best int
 }
 

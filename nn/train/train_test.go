@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/graph"
-	"dumbtorch/ir/types"
 	"dumbtorch/nn"
 	"dumbtorch/nn/data"
 	"dumbtorch/nn/optim"
@@ -372,32 +370,6 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	require.InDelta(t, device, float64(after.Mallocs-before.Mallocs)/700, 0.1)
-}
-
-func TestWeights(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.npz")
-	a, b := newFixture(t), newFixture(t)
-	require.NoError(t, a.s.Set("fc.bias", must(tensor.From([]float32{42}, 1))))
-	require.NoError(t, train.SaveWeights(path, a.s, nn.Params(a.model)))
-	file, err := tensor.ReadNPZ(path)
-	require.NoError(t, err)
-	require.Len(t, file, 2, "the optimizer's variables are not saved")
-	require.NoError(t, train.LoadWeights(path, b.s, nn.Params(b.model)))
-	for _, name := range []string{"fc.weight", "fc.bias"} {
-		require.True(t, tensor.Equal(must(a.s.Get(name)), must(b.s.Get(name))))
-	}
-
-	delete(file, "fc.bias")
-	file["fc.weight"] = tensor.Scalar(float32(1))
-	file["fc2.weight"] = tensor.Scalar(float32(1))
-	require.NoError(t, tensor.WriteNPZ(path, tensor.SortByName(file)))
-	require.EqualError(t, train.LoadWeights(path, b.s, nn.Params(b.model)), path+
-		": the weights do not fit the model: fc.bias f32[1] is missing; fc.weight is f32[] in the file, f32[1,1] in the model; fc2.weight f32[] is not in the model")
-	require.True(t, tensor.Equal(must(a.s.Get("fc.bias")), must(b.s.Get("fc.bias"))), "nothing was changed")
-
-	require.Error(t, train.LoadWeights(path+".none", b.s, nn.Params(b.model)))
-	v := graph.NewVariable("other", types.Of(graph.F32), nil)
-	require.ErrorContains(t, train.SaveWeights(path, a.s, []*graph.Variable{v}), `no variable is named "other"`)
 }
 
 func must[T any](v T, err error) T {

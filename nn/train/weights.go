@@ -1,61 +1,69 @@
 package train
 
 import (
+	"errors"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 
 	"dumbtorch/graph"
 	"dumbtorch/runtime/session"
-	"dumbtorch/runtime/tensor"
+	"dumbtorch/runtime/tensor/safetensors"
 )
 
 // SaveWeights writes the values of params (nn.Params of a model), and no other
-// variables, to an npz file in their order. The file holds either its old
-// content or all of the new. Errors name the file.
+// variables, to a file in the format that its name tells: *.safetensors or *.npz.
+// The file holds either its old content or all of the new. Names and layouts are
+// those of PyTorch's modules, so that load_state_dict takes what
+// safetensors.torch.load_file reads. Errors name the file.
 func SaveWeights(path string, s *session.Session, params []*graph.Variable) error {
-	var arrays []tensor.Named
-	for _, p := range params {
-		t, err := s.Get(p.Name())
-		if err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
-		}
-		arrays = append(arrays, tensor.Named{Name: p.Name(), Tensor: t})
+	names, err := namesOf(params)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return tensor.WriteNPZ(path, arrays)
+	return s.Save(path, names...)
 }
 
-// LoadWeights gives params the values of an npz file that holds exactly them;
-// other variables, such as the optimizer's, stay as they are. Errors name the
-// file, and nothing is changed then. Arrays that are missing, surplus or of
-// another type are all listed.
-func LoadWeights(path string, s *session.Session, params []*graph.Variable) error {
-	state, err := tensor.ReadNPZ(path)
+// LoadWeights gives params the values of a file in a format of [SaveWeights] that
+// holds exactly them: a state_dict of the same model in PyTorch, or a checkpoint,
+// whose other variables are passed over. The session's other variables, such as
+// the optimizer's, stay as they are. Errors name the file, and nothing is changed
+// then. Arrays that are missing, surplus or of another type are all listed;
+// [session.KeepMissing], [session.IgnoreSurplus] and [session.ConvertFloats]
+// accept them.
+func LoadWeights(path string, s *session.Session, params []*graph.Variable, opts ...session.LoadOption) error {
+	names, err := namesOf(params)
 	if err != nil {
-		return err
-	}
-	var wrong []string
-	known := map[string]bool{}
-	for _, p := range params {
-		known[p.Name()] = true
-		switch t := state[p.Name()]; {
-		case t == nil:
-			wrong = append(wrong, fmt.Sprintf("%s %v is missing", p.Name(), p.Type()))
-		case !t.Type().Equal(p.Type()):
-			wrong = append(wrong, fmt.Sprintf("%s is %v in the file, %v in the model", p.Name(), t.Type(), p.Type()))
-		}
-	}
-	for _, a := range tensor.SortByName(state) {
-		if !known[a.Name] {
-			wrong = append(wrong, fmt.Sprintf("%s %v is not in the model", a.Name, a.Tensor.Type()))
-		}
-	}
-	if len(wrong) > 0 {
-		slices.Sort(wrong)
-		return fmt.Errorf("%s: the weights do not fit the model: %s", path, strings.Join(wrong, "; "))
-	}
-	if err := s.SetState(state, session.KeepMissing()); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return nil
+	if isCheckpoint(path) {
+		opts = append(opts, session.IgnoreSurplus())
+	}
+	return s.Load(path, append(opts, session.Only(names...))...)
+}
+
+func namesOf(params []*graph.Variable) ([]string, error) {
+	if len(params) == 0 {
+		return nil, errors.New("there are no parameters")
+	}
+	var names []string
+	for _, p := range params {
+		names = append(names, p.Name())
+	}
+	return names, nil
+}
+
+// isCheckpoint reports whether a file is a checkpoint; of one that cannot be
+// read, whoever reads it tells.
+func isCheckpoint(path string) bool {
+	if !strings.EqualFold(filepath.Ext(path), checkpointExt) {
+		return false
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, ok := f.Metadata()[checkpointKey]
+	return ok
 }

@@ -1,7 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"io/fs"
+	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
+	"dumbtorch/runtime/tensor/safetensors"
 )
 
 func TestInitialValuesComeFromTheSeed(t *testing.T) {
@@ -39,13 +43,13 @@ func TestSetStateListsAllMistakesAndChangesNothing(t *testing.T) {
 	require.EqualError(t, s.SetState(state), `session: the values do not fit the variables; nothing was changed:
   wrong type: b is f32[2], given f32[3]
   missing: c f32[2]
-  no such variable: y, z`)
+  no such variable: y f32[1], z f32[1]`)
 	after, err := s.State()
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	state["b"] = floats(t, 8, 8)
 	require.EqualError(t, s.SetState(state, KeepMissing()), `session: the values do not fit the variables; nothing was changed:
-  no such variable: y, z`)
+  no such variable: y f32[1], z f32[1]`)
 	require.EqualError(t, s.SetState(state, IgnoreSurplus()), `session: the values do not fit the variables; nothing was changed:
   missing: c f32[2]`)
 	require.NoError(t, s.SetState(state, KeepMissing(), IgnoreSurplus()))
@@ -57,7 +61,15 @@ func TestSetStateListsAllMistakesAndChangesNothing(t *testing.T) {
 }
 
 func TestSaveAndLoad(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weights.npz")
+	for _, name := range []string{"weights.npz", "weights.safetensors", "weights.SAFETENSORS"} {
+		t.Run(name, func(t *testing.T) { testSaveAndLoad(t, filepath.Join(t.TempDir(), name)) })
+	}
+	s, _ := open(t)
+	require.EqualError(t, s.Save("w.pth"), "write w.pth: a file of variables is named *.npz or *.safetensors, not *.pth")
+	require.EqualError(t, s.Load("w"), "w: a file of variables is named *.npz or *.safetensors, not *")
+}
+
+func testSaveAndLoad(t *testing.T, path string) {
 	s, _ := open(t)
 	train, err := s.compile(trainSource(weights("w")))
 	require.NoError(t, err)
@@ -77,8 +89,55 @@ func TestSaveAndLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualError(t, other.Load(path), path+`: session: the values do not fit the variables; nothing was changed:
   missing: v f32[2]
-  no such variable: w`)
-	require.ErrorIs(t, other.Load(path+".gone"), fs.ErrNotExist)
+  no such variable: w f32[2]`)
+	require.ErrorIs(t, other.Load(filepath.Join(t.TempDir(), "gone"+filepath.Ext(path))), fs.ErrNotExist)
+
+	_, err = other.compile(evalSource(weights("w")))
+	require.NoError(t, err)
+	require.ErrorContains(t, other.Load(path), "missing: v f32[2]")
+	require.NoError(t, other.Load(path, Only("w")))
+	require.EqualError(t, other.Load(path, Only("v")), path+`: session: the values do not fit the variables; nothing was changed:
+  missing: v f32[2]
+  no such variable: w f32[2]`)
+	require.EqualError(t, other.Load(path, Only("wt")), path+`: session: no variable is named "wt": did you mean "w"?`)
+	require.NoError(t, other.Save(path, "v"))
+	require.NoError(t, other.Load(path, Only("v")))
+	require.ErrorContains(t, other.Save(path, "z"), `no variable is named "z"`)
+}
+
+// Types that differ are an error unless rounding is asked for; values that are no floats never are.
+func TestConvertFloats(t *testing.T) {
+	s, _ := open(t)
+	_, err := s.compile(evalSource(weights("w")))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	wide, err := tensor.From([]float64{0.1, 1e300}, 2)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		to   types.DType
+		want []float32
+	}{
+		{types.F64, []float32{0.1, float32(math.Inf(1))}},
+		{types.BF16, []float32{0.100097656, float32(math.Inf(1))}},
+		{types.F16, []float32{0.099975586, float32(math.Inf(1))}},
+	} {
+		x, err := wide.Convert(c.to)
+		require.NoError(t, err)
+		require.NoError(t, safetensors.Write(path, []tensor.Named{{Name: "w", Tensor: x}}, nil))
+		require.EqualError(t, s.Load(path), path+": session: the values do not fit the variables; nothing was changed:\n  wrong type: w is f32[2], given "+c.to.String()+"[2]")
+		require.NoError(t, s.Load(path, ConvertFloats()))
+		got, err := s.Get("w")
+		require.NoError(t, err)
+		requireValues(t, got, c.want...)
+	}
+	x, err := tensor.From([]int32{1, 2}, 2)
+	require.NoError(t, err)
+	require.ErrorContains(t, s.SetState(map[string]*tensor.Tensor{"w": x}, ConvertFloats()), "given i32[2]")
+	require.ErrorContains(t, s.SetState(map[string]*tensor.Tensor{"w": tensor.Scalar(1.0)}, ConvertFloats()), "given f64[]")
+	var b bytes.Buffer
+	require.NoError(t, safetensors.WriteRaw(&b, []safetensors.Raw{{Name: "w", DType: safetensors.F6E2M3, Shape: types.Shape{4}, Data: make([]byte, 3)}}, nil))
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+	require.ErrorContains(t, s.Load(path, ConvertFloats()), "given F6_E2M3[4]")
 }
 
 func TestADeviceFaultWhileSettingIsNotSilent(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 )
 
+// TempPrefix begins the names of the temporary files of [WriteFileAtomic], which one that was killed leaves behind.
+const TempPrefix = ".tmp-"
+
 // WriteFileAtomic makes or replaces a file with what write puts out, buffered. The bytes go to a hidden temporary file in the
 // same folder, which is synced and then renamed, so that the path holds either the old content or all of the new, even after a
 // crash. On any error, and if write panics, the temporary file is removed and the old file is left as it was. A replaced
@@ -67,7 +70,7 @@ func WriteFileAtomic(path string, write func(io.Writer) error) error {
 // createTemp makes a new file with the permissions of any new file, which os.CreateTemp does not.
 func createTemp(dir string) (*os.File, error) {
 	for {
-		name := filepath.Join(dir, fmt.Sprintf(".tmp-%016x", rand.Uint64()))
+		name := filepath.Join(dir, fmt.Sprintf("%s%016x", TempPrefix, rand.Uint64()))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
