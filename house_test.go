@@ -21,7 +21,7 @@ var levels = [][]string{
 	{"runtime/cpu/gemm", "runtime/cpu/simd", "nn/internal/splitmix"},
 	{"runtime/interp", "runtime/cpu"},
 	{"runtime/backendtest", "ir"},
-	{"autodiff", "passes"},
+	{"autodiff", "passes", "ir/transform"},
 	{"graph"},
 	{"nn", "nn/data/digits"},
 	{"nn/optim", "nn/data"},
@@ -36,6 +36,7 @@ var levels = [][]string{
 var barred = map[string][]string{
 	"graph":           {"passes", "runtime/device", "runtime/session", "runtime/cpu", "runtime/interp"},
 	"ir":              {"runtime/"},
+	"ir/transform":    {"runtime/"},
 	"autodiff":        {"graph", "passes", "runtime/"},
 	"passes":          {"graph", "autodiff", "nn", "runtime/"},
 	"nn":              {"passes", "runtime/device", "runtime/cpu", "runtime/interp"},

@@ -17,6 +17,7 @@ func (g *Graph) Grad(loss *Node, wrt ...*Node) []*Node {
 	g.own(op, loss)
 	g.own(op, wrt...)
 	g.nameVariables()
+	g.autocast()
 	grads, err := autodiff.Grad(g.b, loss.n, unwrap(wrt))
 	return g.grads(op, grads, err)
 }
@@ -43,6 +44,7 @@ func VJP(outs, cotangents, wrt []*Node) []*Node {
 	g.own(op, cotangents...)
 	g.own(op, wrt...)
 	g.nameVariables()
+	g.autocast()
 	grads, err := autodiff.VJP(g.b, unwrap(outs), unwrap(cotangents), unwrap(wrt))
 	return g.grads(op, grads, err)
 }
@@ -54,6 +56,7 @@ func (g *Graph) grads(op string, ns []*ir.Node, err error) []*Node {
 	if err != nil {
 		Fail(op, "%w", err)
 	}
+	g.castUpToHere()
 	return g.wrapAll(op, ns)
 }
 

@@ -63,6 +63,7 @@ type Graph struct {
 	assigned map[*Variable]bool
 	randoms  int // streams of random numbers handed out
 	noGrad   int // depth of NoGrad regions
+	mixed    mixed
 }
 
 // An Option changes how [Build] builds.
@@ -107,6 +108,7 @@ func build(name string, model func(g *Graph), opts []Option, sizes map[string]in
 		Fail("build", "the model function of graph %q is nil", name)
 	}
 	model(g)
+	g.autocast()
 	g.finish()
 	return g, nil
 }
