@@ -107,6 +107,7 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 		Eval: eval, EvalData: test, EvalName: "test",
 		Rate:     func(step int) float64 { return o.lr * (1 - float64(step)/steps) },
 		Progress: o.stdout, Unit: "images",
+		Checkpoints: o.checkpointing(), EarlyStop: train.EarlyStop{Metric: "accuracy", Larger: true},
 		OnStep: curves.step,
 		OnEpoch: func(e *train.Epoch) error {
 			curves.epoch(e)
@@ -122,10 +123,22 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 		if saved > 0 {
 			fmt.Fprintf(o.stdout, "%s holds the weights of epoch %d\n", o.save, saved)
 		}
+		if o.checkpoints != "" {
+			fmt.Fprintf(o.stdout, "%s holds the run: -resume goes on\n", o.checkpoints)
+		}
 	}
 	if o.plot != "" && report.Steps > 0 {
 		// Also of a run that was interrupted or failed.
 		err = errors.Join(err, curves.write(o.plot))
 	}
 	return err
+}
+
+// checkpointing says how the run is kept. The metric of the best epoch is the
+// accuracy.
+func (o *options) checkpointing() train.Checkpoints {
+	if o.checkpoints == "" {
+		return train.Checkpoints{}
+	}
+	return train.Checkpoints{Dir: o.checkpoints, Every: 50, Resume: o.resume, Meta: map[string]string{"model": o.model}}
 }

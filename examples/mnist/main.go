@@ -20,6 +20,7 @@ import (
 	_ "dumbtorch/runtime/cpu" // the device "cpu"
 	"dumbtorch/runtime/device"
 	_ "dumbtorch/runtime/interp" // the device "interp"
+	"dumbtorch/runtime/session"
 )
 
 // The exit statuses. An interrupted run has that of a shell's Ctrl-C.
@@ -49,6 +50,8 @@ type options struct {
 	download        bool
 	samples         int
 	save, load      string
+	checkpoints     string
+	resume          bool
 	plot            string
 	eval            bool
 	stdout, stderr  io.Writer
@@ -92,13 +95,15 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.dir, "data", "", "folder of MNIST's four IDX files, plain or .gz, instead of drawn digits")
 	f.BoolVar(&o.download, "download", false, "fetch MNIST into -data, or into the user's cache folder, and train on it")
 	f.IntVar(&o.samples, "samples", 20000, "how many digits to draw for training; a tenth as many for the test")
-	f.StringVar(&o.save, "save", "", "write the weights to this npz file after every epoch")
-	f.StringVar(&o.load, "load", "", "start from the weights of this npz file")
+	f.StringVar(&o.save, "save", "", "write the weights to this .safetensors or .npz file after every epoch")
+	f.StringVar(&o.load, "load", "", "start from the weights of this .safetensors or .npz file")
+	f.StringVar(&o.checkpoints, "checkpoint", "", "keep the run in this folder, so that it can be resumed")
+	f.BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in -checkpoint, if there is one")
 	f.StringVar(&o.plot, "plot", "", "draw the curves of loss and accuracy into this PNG file")
 	f.BoolVar(&o.eval, "eval", false, "test the weights of -load, without training")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintf(stdout, "Trains a classifier of handwritten digits and prints its accuracy on others.\n\nExample: mnist -epochs 3 -save weights.npz\n\nFlags:\n")
+			fmt.Fprintf(stdout, "Trains a classifier of handwritten digits and prints its accuracy on others.\n\nExample: mnist -epochs 3 -save weights.safetensors\n\nFlags:\n")
 			f.SetOutput(stdout)
 			f.PrintDefaults()
 		}
@@ -133,8 +138,18 @@ func (o *options) check(rest []string) error {
 		return errors.New("-samples is for drawn digits, not for the files of MNIST")
 	case o.eval && o.load == "":
 		return errors.New("-eval tests the weights of -load FILE, which is missing")
-	case o.eval && (o.save != "" || o.plot != ""):
-		return errors.New("-eval does not train: there is nothing to -save or -plot")
+	case o.eval && (o.save != "" || o.plot != "" || o.checkpoints != ""):
+		return errors.New("-eval does not train: there is nothing to -save, -plot or -checkpoint")
+	case o.resume && o.checkpoints == "":
+		return errors.New("-resume needs the folder of -checkpoint DIR")
+	}
+	for _, f := range []struct{ flag, path string }{{"-save", o.save}, {"-load", o.load}} {
+		if f.path == "" {
+			continue
+		}
+		if err := session.CheckPath(f.path); err != nil {
+			return fmt.Errorf("%s %w", f.flag, err)
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 
 	"dumbtorch/nn/data/digits"
 	"dumbtorch/runtime/tensor"
+	"dumbtorch/runtime/tensor/safetensors"
 )
 
 // small are flags of a run that takes a moment.
@@ -62,9 +64,21 @@ $`), out)
 }
 
 func TestSaveLoadEval(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "w.npz")
+	for _, name := range []string{"w.npz", "w.safetensors"} {
+		t.Run(name, func(t *testing.T) { testSaveLoadEval(t, filepath.Join(t.TempDir(), name)) })
+	}
+}
+
+func testSaveLoadEval(t *testing.T, path string) {
 	trained := fine(t, with(small, "-save", path)...)
-	state, err := tensor.ReadNPZ(path)
+	read := tensor.ReadNPZ
+	if filepath.Ext(path) == ".safetensors" {
+		read = func(path string, _ ...tensor.ReadOption) (map[string]*tensor.Tensor, error) {
+			m, _, err := safetensors.Read(path)
+			return m, err
+		}
+	}
+	state, err := read(path)
 	require.NoError(t, err)
 	require.Len(t, state, 2, "weights only")
 	require.Equal(t, "f32[10,784]", state["fc.weight"].Type().String())
@@ -74,7 +88,7 @@ func TestSaveLoadEval(t *testing.T) {
 
 	again := fine(t, with(small, "-load", path, "-save", path)...)
 	require.Regexp(t, `epoch 1/2: loss [01]\.`, again, "it starts from the weights")
-	after, err := tensor.ReadNPZ(path)
+	after, err := read(path)
 	require.NoError(t, err)
 	require.False(t, tensor.Equal(state["fc.weight"], after["fc.weight"]))
 }
@@ -203,30 +217,61 @@ func TestInterrupted(t *testing.T) {
 	require.Len(t, entries, 2, "no temporary files are left")
 }
 
+// A run that is interrupted and resumed ends with the weights of one that was not.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	path, folder := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "run")
+	flags := with(small, "-epochs", "5", "-save", path)
+	straight := fine(t, flags...)
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	flags = with(flags, "-checkpoint", folder, "-resume")
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &canceller{at: "epoch 2/5", cancel: cancel}
+	require.Equal(t, exitInterrupted, run(ctx, flags, out, io.Discard))
+	require.Contains(t, out.String(), folder+" holds the run: -resume goes on\n")
+	resumed := fine(t, flags...)
+	require.NotContains(t, resumed, "epoch 2/5")
+	require.Contains(t, resumed, "epoch 3/5")
+	require.Equal(t, lastLine(straight), lastLine(resumed))
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+	require.Contains(t, fine(t, with(small, "-load", filepath.Join(folder, "best.safetensors"), "-eval")...), "test accuracy")
+
+	status, _, stderr := command(with(small, "-checkpoint", folder)...)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stderr, folder+" holds those of another run")
+}
+
 func TestHelp(t *testing.T) {
 	out := fine(t, "-help")
-	for _, flag := range []string{"-epochs", "-batch", "-lr", "-seed", "-device", "-threads", "-save", "-load", "-plot", "-eval", "-data", "-download"} {
+	for _, flag := range []string{"-epochs", "-batch", "-lr", "-seed", "-device", "-threads", "-save", "-load", "-checkpoint", "-resume", "-plot", "-eval", "-data", "-download"} {
 		require.Regexp(t, `\n  `+flag+`[ \n]`, out)
 	}
 }
 
 func TestMisuse(t *testing.T) {
 	for want, args := range map[string][]string{
-		`unexpected argument "x"`:                              {"x"},
-		"flag provided but not defined: -epoch":                {"-epoch", "3"},
-		`invalid value "a" for flag -epochs: parse error`:      {"-epochs", "a"},
-		"-epochs 0: at least 1":                                {"-epochs", "0"},
-		"-batch -1: at least 1":                                {"-batch", "-1"},
-		"-lr 0: a finite number above 0":                       {"-lr", "0"},
-		"-lr NaN: a finite number above 0":                     {"-lr", "NaN"},
-		`-model "cnn": mlp or linear`:                          {"-model", "cnn"},
-		"-threads -1: at least 0":                              {"-threads", "-1"},
-		"-threads is for -device cpu, not for interp":          {"-threads", "2", "-device", "interp"},
-		`-device "tpu": there are `:                            {"-device", "tpu"},
-		"-samples 9: at least 10":                              {"-samples", "9"},
-		"-samples is for drawn digits, not for the files of":   {"-samples", "90", "-data", "d"},
-		"-eval tests the weights of -load FILE, which is miss": {"-eval"},
-		"-eval does not train: there is nothing to -save or -": {"-eval", "-load", "w", "-save", "w"},
+		`unexpected argument "x"`:                               {"x"},
+		"flag provided but not defined: -epoch":                 {"-epoch", "3"},
+		`invalid value "a" for flag -epochs: parse error`:       {"-epochs", "a"},
+		"-epochs 0: at least 1":                                 {"-epochs", "0"},
+		"-batch -1: at least 1":                                 {"-batch", "-1"},
+		"-lr 0: a finite number above 0":                        {"-lr", "0"},
+		"-lr NaN: a finite number above 0":                      {"-lr", "NaN"},
+		`-model "cnn": mlp or linear`:                           {"-model", "cnn"},
+		"-threads -1: at least 0":                               {"-threads", "-1"},
+		"-threads is for -device cpu, not for interp":           {"-threads", "2", "-device", "interp"},
+		`-device "tpu": there are `:                             {"-device", "tpu"},
+		"-samples 9: at least 10":                               {"-samples", "9"},
+		"-samples is for drawn digits, not for the files of":    {"-samples", "90", "-data", "d"},
+		"-eval tests the weights of -load FILE, which is miss":  {"-eval"},
+		"-eval does not train: there is nothing to -save, -plo": {"-eval", "-load", "w.npz", "-save", "w.npz"},
+		"-resume needs the folder of -checkpoint DIR":           {"-resume"},
+		"-save w.pth: a file of variables is named *.npz or *.": {"-save", "w.pth"},
+		"-load w: a file of variables is named *.npz or *.safe": {"-load", "w"},
 	} {
 		status, stdout, stderr := command(args...)
 		require.Equal(t, exitMisuse, status, want)
@@ -248,7 +293,8 @@ func TestFailures(t *testing.T) {
 		"cannot write " + dir + ": it is a folder": {"-plot", dir},
 		"open " + none + ": ":                      {"-load", none, "-eval"},
 		junk + ": npz: zip: not a valid zip file":  {"-load", junk},
-		other + ": the weights do not fit the model: fc.bias f32[10] is missing; fc.weight f32[10,784] is missing; fc1.weight f32[] is not in the model": {"-load", other},
+		other + ": session: the values do not fit the variables; nothing was changed:\n  missing: fc.bias f32[10], fc.weight f32[10,784]\n  no such variable: fc1.weight f32[]\n": {"-load", other},
+		"train: checkpoints: mkdir " + junk + ": not a directory": {"-checkpoint", junk},
 	} {
 		status, stdout, stderr := command(with(small, args...)...)
 		require.Equal(t, exitFailed, status, want)
