@@ -56,7 +56,7 @@ func declare(g *graph.Graph, ins []input) []*graph.Node {
 	return xs
 }
 
-var definitions = slices.Concat(mnistExamples, cnnExamples, lessons, workloads)
+var definitions = slices.Concat(mnistExamples, cnnExamples, gptExamples, lessons, workloads)
 
 // Names returns the names of all examples.
 func Names() []string {

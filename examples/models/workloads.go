@@ -72,6 +72,10 @@ var workloads = []definition{
 		full: cnnFull, small: cnnSmall,
 		model: trainCNN, option: graph.Training(), inputs: cnnWorkloadInputs,
 	},
+	{
+		name: "train_gpt_d128_l4_t64_b16", doc: "Training step of a GPT of width 128, 4 layers, 4 heads, context 64 at batch 16: AdamW.",
+		full: gptFull, small: gptSmall, model: trainGPT, option: graph.Training(), inputs: gptInputs,
+	},
 }
 
 func mlpInputs(n []int) []input {
