@@ -35,14 +35,15 @@ type record struct {
 // attrs are the attributes of a case.
 type attrs struct {
 	Axes, Dims, Perm, Sizes, Size, Stride, Low, High []int
-	Axis, I, A, B, N                                 int
+	Axis, I, A, B, N, K                              int
 	Start, Stop, Step                                *float64
 	End                                              int
 	Keep                                             bool
 	Pads                                             [][3]int
-	Value, Fill, C                                   float64
+	Value, Fill, C, Correction                       float64
+	Weights                                          []float64
 	Bounds                                           []string
-	To, Spec, Reduction                              string
+	To, Spec, Reduction, P                           string
 	Smoothing                                        float64
 	LR                                               float64 `json:"lr"`
 	Momentum, Dampening                              float64
@@ -51,6 +52,7 @@ type attrs struct {
 	ClipNorm                                         float64 `json:"clip_norm"`
 	ClipValue                                        float64 `json:"clip_value"`
 	Accumulate                                       int
+	layerAttrs
 
 	fed []*tensor.Tensor // the operands' values
 }
@@ -70,28 +72,45 @@ type suite struct {
 	flat  map[string]*tensor.Tensor
 }
 
+// suites are the files of testdata/ops.
+var suites = []string{"ops", "layers"}
+
 var loadSuite = sync.OnceValues(func() (*suite, error) {
-	s := &suite{}
-	dir := filepath.Join("..", "testdata", "ops")
-	var err error
-	if s.flat, err = tensor.ReadNPZ(filepath.Join(dir, "ops.npz")); err != nil {
-		return nil, err
+	s := &suite{flat: map[string]*tensor.Tensor{}}
+	for _, name := range suites {
+		if err := s.read(filepath.Join("..", "testdata", "ops", name)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	f, err := os.Open(filepath.Join(dir, "ops.jsonl"))
+	return s, nil
+})
+
+// read adds the cases of one file and its elements.
+func (s *suite) read(base string) error {
+	flat, err := tensor.ReadNPZ(base + ".npz")
 	if err != nil {
-		return nil, err
+		return err
+	}
+	f, err := os.Open(base + ".jsonl")
+	if err != nil {
+		return err
 	}
 	defer f.Close()
+	at := map[string]int{} // where the file's elements start
+	for name, x := range s.flat {
+		at[name] = x.Len()
+	}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	var head struct {
 		Cases int
 		CRC32 map[string]uint32
 	}
+	read := 0
 	for n := 0; lines.Scan(); n++ {
 		if n == 0 {
 			if err := json.Unmarshal(lines.Bytes(), &head); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
@@ -99,20 +118,61 @@ var loadSuite = sync.OnceValues(func() (*suite, error) {
 		d.DisallowUnknownFields()
 		c := &record{}
 		if err := d.Decode(c); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n+1, err)
+			return fmt.Errorf("line %d: %w", n+1, err)
+		}
+		for _, refs := range [][]string{c.In, c.Out, c.CT, c.Grad} {
+			if err := moveRefs(refs, at); err != nil {
+				return fmt.Errorf("line %d: %w", n+1, err)
+			}
 		}
 		s.cases = append(s.cases, c)
+		read++
 	}
-	if len(s.cases) != head.Cases {
-		return nil, fmt.Errorf("%d cases, the header says %d", len(s.cases), head.Cases)
+	if read != head.Cases {
+		return fmt.Errorf("%d cases, the header says %d", read, head.Cases)
 	}
 	for name, sum := range head.CRC32 {
-		if got := crc32.ChecksumIEEE(s.flat[name].Bytes()); got != sum {
-			return nil, fmt.Errorf("array %s is not the one that the index belongs to", name)
+		if got := crc32.ChecksumIEEE(flat[name].Bytes()); got != sum {
+			return fmt.Errorf("array %s is not the one that the index belongs to", name)
 		}
 	}
-	return s, lines.Err()
-})
+	for name, x := range flat {
+		if s.flat[name], err = joined(s.flat[name], x); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// moveRefs makes refs count from where a file's elements start.
+func moveRefs(refs []string, at map[string]int) error {
+	for i, r := range refs {
+		if r == "" {
+			continue
+		}
+		typ, from, _ := strings.Cut(r, "@")
+		n, err := strconv.Atoi(from)
+		if err != nil {
+			return err
+		}
+		d, _, _ := strings.Cut(typ, "[")
+		refs[i] = fmt.Sprintf("%s@%d", typ, n+at[d])
+	}
+	return nil
+}
+
+// joined returns the elements of x, if there are any, and of y.
+func joined(x, y *tensor.Tensor) (*tensor.Tensor, error) {
+	if x == nil {
+		return y, nil
+	}
+	z, err := tensor.New(types.Of(x.DType(), x.Len()+y.Len()))
+	if err != nil {
+		return nil, err
+	}
+	copy(z.Bytes()[copy(z.Bytes(), x.Bytes()):], y.Bytes())
+	return z, nil
+}
 
 func cases(t testing.TB) *suite {
 	t.Helper()

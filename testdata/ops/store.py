@@ -64,11 +64,11 @@ class Store:
     def case(self, **fields):
         self.lines.append(json.dumps({k: v for k, v in fields.items() if v not in (None, [], {})}, separators=(",", ":")))
 
-    def write(self, base):
+    def write(self, base, made_by="make_ops.py"):
         arrays = {k: np.concatenate(v) for k, v in sorted(self.flat.items())}
         np.savez_compressed(base + ".npz", **arrays)
         head = {
-            "made_by": "make_ops.py", "torch": torch.__version__, "numpy": np.__version__,
+            "made_by": made_by, "torch": torch.__version__, "numpy": np.__version__,
             "python": platform.python_version(), "seed": SEED, "cases": len(self.lines),
             "elements": {k: int(v.size) for k, v in arrays.items()},
             "crc32": {k: zlib.crc32(v.tobytes()) for k, v in arrays.items()},
