@@ -90,7 +90,7 @@ func (x *Node) Asinh() *Node {
 		b := Where(large, a.like(1), a)
 		root := b.Square().AddScalar(1).Sqrt()
 		near := b.Add(b.Square().Div(root.AddScalar(1))).Log1p()
-		return Where(large, a.Log().AddScalar(math.Ln2), near)
+		return Where(large, Where(large, a, a.like(1)).Log().AddScalar(math.Ln2), near)
 	})
 }
 
@@ -100,7 +100,7 @@ func (x *Node) Acosh() *Node {
 	large := y.Greater(y.like(far))
 	t := Where(large, y.like(2), y).SubScalar(1)
 	near := t.Add(t.MulScalar(2).Add(t.Square()).Sqrt()).Log1p()
-	return Where(large, y.Log().AddScalar(math.Ln2), near)
+	return Where(large, Where(large, y, y.like(1)).Log().AddScalar(math.Ln2), near)
 }
 
 // Atanh returns the inverse hyperbolic tangent, NaN beyond 1: torch.atanh.
@@ -237,6 +237,8 @@ func (x *Node) LogAddExp(y *Node) *Node {
 // XLogY returns x*log(y), 0 where x is 0 and y no NaN: torch.xlogy.
 func (x *Node) XLogY(y *Node) *Node {
 	a, b := x.floats("x_log_y", y)
-	zero := a.Equal(a.like(0)).And(b.IsNaN().Not())
+	// Elsewhere 0 times a logarithm is 0, with the logarithm as its derivative.
+	ordinary := b.Greater(b.like(0)).And(b.Less(b.like(math.Inf(1)))).Or(b.IsNaN())
+	zero := a.Equal(a.like(0)).And(ordinary.Not())
 	return Where(zero, a.like(0), a.Mul(Where(zero, b.like(1), b).Log()))
 }

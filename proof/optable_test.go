@@ -65,18 +65,19 @@ func (a attrs) window() graph.Window {
 }
 
 func (a attrs) bounds() (lo, hi float64) {
-	lo, err := strconv.ParseFloat(a.Bounds[0], 64)
+	return number(a.Bounds[0]), number(a.Bounds[1])
+}
+
+func number(s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
 		panic(err)
 	}
-	if hi, err = strconv.ParseFloat(a.Bounds[1], 64); err != nil {
-		panic(err)
-	}
-	return lo, hi
+	return v
 }
 
 func (a attrs) loss() []nn.LossOption {
-	r := map[string]nn.Reduction{"mean": nn.MeanReduction, "sum": nn.SumReduction, "none": nn.NoReduction}[a.Reduction]
+	r := map[string]nn.Reduction{"mean": nn.MeanReduction, "sum": nn.SumReduction, "none": nn.NoReduction, "batchmean": nn.BatchMeanReduction}[a.Reduction]
 	opts := []nn.LossOption{nn.WithReduction(r)}
 	if a.Smoothing > 0 {
 		opts = append(opts, nn.LabelSmoothing(a.Smoothing))
@@ -93,7 +94,7 @@ func linear(x, weight, bias *node) *node {
 	return y
 }
 
-// ops is how every operation of testdata/ops is written.
+// ops is how every operation of testdata/ops is written; see also composedOps.
 var ops = map[string]op{
 	"neg":     {exact, exact, unary((*node).Neg)},
 	"abs":     {exact, selects, unary((*node).Abs)},

@@ -18,6 +18,7 @@ import zlib
 import torch
 import torch.nn.functional as F
 
+import compose
 import nets
 from store import DTYPES, TORCH, Store, pool
 
@@ -534,6 +535,10 @@ def structure():
 if __name__ == "__main__":
     for part in [elementwise, binary, logic, casts, shapes, reductions, contractions, indexing, structure]:
         part()
+    compose.functions(case, rand, positive, ints, of)
+    compose.statistics(case, rand, ints, bools, of)
+    compose.parts(case, rand, positive, ints, bools, of)
+    compose.losses(case, rand, ints, positive)
     nets.losses(case, rand, ints, positive)
     nets.optimizers(store, rand)
     store.write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops"))
