@@ -67,9 +67,9 @@ func (s *step) corrected(beta float64) *graph.Node {
 	return graph.Scalar(s.g, graph.F64, 1).Sub(graph.Scalar(s.g, graph.F64, beta).Pow(n))
 }
 
-// average returns the next value of a running average, m + (1-beta)*(x-m).
+// average returns the next value of a running average, beta*m + (1-beta)*x.
 func average(m, x *graph.Node, beta float64) *graph.Node {
-	return m.Add(x.Sub(m).MulScalar(1 - beta))
+	return m.MulScalar(beta).Add(x.MulScalar(1 - beta))
 }
 
 // average2 returns the next value of a running average of squares,
