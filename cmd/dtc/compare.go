@@ -29,14 +29,14 @@ const smallest = 1e-5
 // of a floating-point element is relative to the element or to the root mean
 // square of its tensor, whichever is larger: a sum in another order differs in
 // proportion to its terms. Integers and truth values must be equal.
-func worst(got, want []tensor.Named, tolerance func(types.DType) float64) (difference, error) {
+func worst(got, want []tensor.Named, tolerance func(i int, d types.DType) float64) (difference, error) {
 	var w difference
 	for i, g := range got {
 		d, err := compare(g.Tensor, want[i].Tensor)
 		if err != nil {
 			return w, fmt.Errorf("%s: %w", g.Name, err)
 		}
-		d.bad = d.err > tolerance(g.Tensor.DType())
+		d.bad = d.err > tolerance(i, g.Tensor.DType())
 		if d.bad && !w.bad || d.bad == w.bad && d.err > w.err {
 			d.where = g.Name + d.where
 			w = d

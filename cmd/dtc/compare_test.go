@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/ir/types"
+	"dumbtorch/passes"
+	"dumbtorch/runtime/interp"
 	"dumbtorch/runtime/tensor"
 )
 
@@ -38,7 +40,7 @@ func TestWorst(t *testing.T) {
 		{"far integers", vector[int64](t, math.MinInt64), vector[int64](t, math.MaxInt64), math.MaxUint64, "v[0]", true},
 		{"truth values", vector(t, true), vector(t, false), 1, "v[0]", true},
 	} {
-		d, err := worst([]tensor.Named{{Name: "v", Tensor: c.got}}, []tensor.Named{{Name: "v", Tensor: c.want}}, func(d types.DType) float64 {
+		d, err := worst([]tensor.Named{{Name: "v", Tensor: c.got}}, []tensor.Named{{Name: "v", Tensor: c.want}}, func(_ int, d types.DType) float64 {
 			if d.IsFloat() {
 				return 1e-3
 			}
@@ -55,7 +57,7 @@ func TestWorst(t *testing.T) {
 func TestWorstOfSeveral(t *testing.T) {
 	got := []tensor.Named{{Name: "f", Tensor: vector[float32](t, 1.5)}, {Name: "d", Tensor: vector(t, 1.1)}}
 	want := []tensor.Named{{Name: "f", Tensor: vector[float32](t, 1)}, {Name: "d", Tensor: vector(t, 1.0)}}
-	d, err := worst(got, want, func(d types.DType) float64 {
+	d, err := worst(got, want, func(_ int, d types.DType) float64 {
 		if d == types.F32 {
 			return 1
 		}
@@ -64,7 +66,7 @@ func TestWorstOfSeveral(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "d[0]", d.where)
 	require.True(t, d.bad)
-	_, err = worst(got, []tensor.Named{want[1], want[0]}, func(types.DType) float64 { return 0 })
+	_, err = worst(got, []tensor.Named{want[1], want[0]}, func(int, types.DType) float64 { return 0 })
 	require.ErrorContains(t, err, "f: is f32[1], and f64[1] in the reference")
 }
 
@@ -150,4 +152,36 @@ func TestGradientTestFindsMistakes(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, e <= tolGrad, name)
 	}
+}
+
+// A program that magnifies rounding is told from one that is wrong; integers and
+// what has no form in f64 are not forgiven.
+func TestReferenceOfUnstableProgram(t *testing.T) {
+	const text = `graph f version=1 {
+  %0 = input {name="x"} : f32[1000]
+  %1 = mul %0, %0 : f32[1000]
+  %2 = sum %1 {axes=[0]} : f32[]
+  %3 = sin %2 : f32[]
+  output "unstable" = %3
+  output "stable" = %0
+}`
+	c := &checker{p: &program{graph: parse(t, text)}}
+	var err error
+	c.feeds, c.vars, _, err = c.p.values(nil, nil, 1)
+	require.NoError(t, err)
+	c.want, _, err = execute(t.Context(), interp.New(), passes.Config{}, c.p.graph, c.feeds, c.vars)
+	require.NoError(t, err)
+	off := c.inexact(t.Context())
+	require.Len(t, off, 2)
+	require.Greater(t, off[0], 1e-6)
+	require.Less(t, off[0], hopeless)
+	require.Zero(t, off[1])
+
+	tolerance := forgiving(off, func(int, types.DType) float64 { return 1e-7 })
+	require.InEpsilon(t, inexactFactor*off[0], tolerance(0, types.F32), 1e-9)
+	require.Equal(t, 1e-7, tolerance(1, types.F32))
+	require.Equal(t, 1e-7, tolerance(0, types.I32))
+	require.Equal(t, 1e-7, forgiving([]float64{1}, func(int, types.DType) float64 { return 1e-7 })(0, types.F32), "nothing can be told")
+	require.Equal(t, 1e-7, forgiving(nil, func(int, types.DType) float64 { return 1e-7 })(0, types.F32))
+	require.Nil(t, (&checker{p: c.p, checkOptions: checkOptions{strict: true}}).inexact(t.Context()))
 }

@@ -113,6 +113,25 @@ is 0 if all went well, 1 if something failed, 2 if the command line is wrong.`,
 		a.dumpCommand(), a.drawCommand(), a.explainCommand(), a.runCommand(), a.gradCommand(), a.checkCommand(), a.benchCommand(),
 		a.opsCommand(), a.passesCommand(),
 	)
+	root.SetHelpCommand(&cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Explain a command",
+		Example: "  dtc help dump",
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandNames(root), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				name := args[len(args)-len(rest)]
+				return misusef("unknown command %q%s", name, didYouMean(name, commandNames(cmd)))
+			}
+			return cmd.Help()
+		},
+	})
 	return root
 }
 
