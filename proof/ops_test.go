@@ -23,8 +23,6 @@ var untold = map[string]string{
 
 const sixth = "PyTorch multiplies by 1/6 as an f32"
 
-const sixth = "PyTorch multiplies by 1/6 as an f32"
-
 // lossy are cases whose gradients PyTorch computes with a loss of digits.
 var lossy = map[string]tolerance{
 	"logsumexp/f32extreme":     {100, 0, "PyTorch's exp(x-result) has half an ulp of the result as error in its exponent"},
