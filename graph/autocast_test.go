@@ -45,6 +45,11 @@ func TestAutocastTakesGradientsAlong(t *testing.T) {
 		require.Equal(t, []any{graph.F32, graph.F32, graph.F32}, []any{types[0], types[1], types[2]})
 		require.Equal(t, map[any]int{d: 7}, map[any]int{d: contractions(g)[d]})
 		require.Len(t, contractions(g), 1)
+		bound, err := g.Bind(map[string]int{"batch": 4})
+		require.NoError(t, err)
+		for _, n := range bound.Live() {
+			require.True(t, n.Op != ir.OpContract || n.DType() == d, "also with a size")
+		}
 		for _, n := range g.IR().Live() {
 			if n.Op == ir.OpExp || n.Op == ir.OpSum && len(n.Args[0].Shape()) == 2 && n.Args[0].Shape()[1] == 4 {
 				require.Equal(t, graph.F32, n.DType(), "softmax")

@@ -86,13 +86,9 @@ func (g *Graph) Bind(sizes map[string]int) (*ir.Graph, error) {
 	if len(g.dims.order) == 0 {
 		return g.b.G, nil
 	}
-	mode := Eval()
-	if g.training {
-		mode = Training()
-	}
 	g.binding.Lock()
 	defer g.binding.Unlock()
-	h, err := build(g.name, g.model, []Option{mode}, maps.Clone(sizes))
+	h, err := build(g.name, g.model, g.options, maps.Clone(sizes))
 	if err == nil {
 		err = g.same(h)
 	}

@@ -21,6 +21,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"dumbtorch/ir"
@@ -47,6 +48,7 @@ const maxRank = 26
 type Graph struct {
 	name     string
 	model    func(*Graph)
+	options  []Option
 	training bool
 
 	b       *ir.Builder
@@ -94,7 +96,7 @@ func Build(name string, model func(g *Graph), opts ...Option) (*Graph, error) {
 
 func build(name string, model func(g *Graph), opts []Option, sizes map[string]int) (g *Graph, err error) {
 	g = &Graph{
-		name: name, model: model, b: ir.NewBuilder(name), dims: newDims(sizes), outputs: map[string]bool{},
+		name: name, model: model, options: slices.Clone(opts), b: ir.NewBuilder(name), dims: newDims(sizes), outputs: map[string]bool{},
 		varNodes: map[*Variable]*ir.Node{}, varNames: map[string]*Variable{}, assigned: map[*Variable]bool{},
 	}
 	defer g.recoverError(&g, &err)
