@@ -33,6 +33,7 @@ type register struct {
 	placed bool // a name of other memory
 	loaded bool // of a parameter's memory
 	konst  bool // the constant word
+	fixed  int  // bytes of memory that holds no lanes
 	word   int64
 }
 
@@ -213,10 +214,12 @@ func (b *builder) expand(v value, cl class) value {
 	}
 	w := b.in(h, func() value {
 		if v.cl == scalar {
-			return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, v)
+			w := b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, v)
+			b.last().sem = copySem(size)
+			return w
 		}
 		w := b.op("expand", bySizeOf(size, opExpand[uint8], opExpand[uint16], opExpand[uint32], opExpand[uint64]), cl, size, false, v)
-		b.last().width = b.cur.lanes.width()
+		b.last().width, b.last().sem = b.cur.lanes.width(), copySem(size)
 		return w
 	})
 	h.ops[key] = w
@@ -288,7 +291,9 @@ func (b *builder) constant(s kernel.Scalar) value {
 
 func (b *builder) call1(op kernel.Op, x value, from, to types.DType) value {
 	if op == kernel.Bitcast {
-		return b.op("bitcast", bySize(to, copyLanes[uint8], copyLanes[uint16], copyLanes[uint32], copyLanes[uint64]), x.cl, to.Size(), true, x)
+		v := b.op("bitcast", bySize(to, copyLanes[uint8], copyLanes[uint16], copyLanes[uint32], copyLanes[uint64]), x.cl, to.Size(), true, x)
+		b.last().sem = copySem(to.Size())
+		return v
 	}
 	v := b.op(op.String()+"."+from.String(), unary(op, from), x.cl, to.Size(), true, x)
 	b.last().sem = sem{kind: semUnary, op: op, d: from}
@@ -448,5 +453,8 @@ func (b *builder) fetch(buf int, ix index, mask value, d types.DType) value {
 		b.last().aff = ix.affine(b, cl)
 	}
 	b.last().buf = buf
+	if len(ix.vec) == 0 && mask.r == none {
+		b.last().sem = sem{kind: semLoad, d: d}
+	}
 	return v
 }

@@ -39,7 +39,7 @@ func (b *builder) reduce(e *kernel.Expr, mask value) value {
 	name := "fold." + e.Op.String() + "." + e.DType.String()
 	if b.cur.row != 0 {
 		d := b.op(name+".rows", f.rows, row, e.DType.Size(), false, v)
-		b.last().width = b.cur.lanes.width()
+		b.last().width, b.last().sem = b.cur.lanes.width(), sem{kind: semRows, op: e.Op, d: e.DType}
 		return d
 	}
 	d := b.running(e)
@@ -61,7 +61,7 @@ func (b *builder) chunks(e *kernel.Expr, mask value) value {
 		return d
 	})
 	b.emit(instr{
-		fn: runChunks, name: "chunks", dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step},
+		fn: runChunks, name: "chunks", kind: laneTiles, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step},
 	})
 	return d
 }
@@ -94,7 +94,9 @@ func (b *builder) fresh(s kernel.Scalar, cl class) value {
 		return d
 	}
 	size := s.DType.Size()
-	return b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, d)
+	v := b.op("splat", bySizeOf(size, opSplat[uint8], opSplat[uint16], opSplat[uint32], opSplat[uint64]), cl, size, false, d)
+	b.last().sem = copySem(size)
+	return v
 }
 
 // accumulate emits d = op(d, v).

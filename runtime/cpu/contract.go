@@ -122,7 +122,7 @@ func (c *compiler) operand(e *kernel.Expr, batch, rows, steps []*kernel.Axis) op
 		b.put(buf, index{terms: rowMajor(axes), cl: full}, noValue, b.data(e, noValue), full, e.DType)
 		return noValue
 	})
-	b.emit(instr{fn: runTiles, name: "tiles", dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step}})
+	b.emit(instr{fn: runTiles, name: "tiles", kind: laneTiles, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step}})
 	c.finish(b, "operand", total, grainLanes)
 	o := operand{buf: buf, stride: int64(points(steps)), step: 1}
 	for _, t := range rowMajor(axes)[:len(batch)] {

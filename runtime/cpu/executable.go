@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"dumbtorch/ir/kernel"
+	"dumbtorch/runtime/cpu/simd"
 	"dumbtorch/runtime/device"
 )
 
@@ -219,7 +220,7 @@ func (e *executable) newLease() (*lease, error) {
 
 func (e *executable) newState() *state {
 	st := &state{
-		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{},
+		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{}, args: simd.NewArgs(),
 	}
 	st.n[scalar] = 1
 	for _, pl := range e.plans {
@@ -322,7 +323,9 @@ func (l *lease) bind(in, out []device.Buffer) error {
 			if buf.size < b.Bytes() {
 				return fmt.Errorf("device cpu: program %s: %s %q has %d bytes, its buffer %d", p.Name, kind, b.Name, b.Bytes(), buf.size)
 			}
-			l.point(i, memOf(s.bytes, 0, b.Bytes(), b.Len))
+			m := memOf(s.bytes, 0, b.Bytes(), b.Len)
+			m.output = kind == kernel.OutputBuffer
+			l.point(i, m)
 		}
 	}
 	if ni != len(in) || no != len(out) {

@@ -98,10 +98,46 @@ func (c *compiler) builder(store int) *builder {
 func (c *compiler) finish(b *builder, name string, positions, grain int) *phase {
 	p := &phase{name: name, code: b.root.code, env: b.env, positions: positions, grain: max(1, grain)}
 	p.compileLanes(b)
+	p.widen(b)
 	p.place(b)
 	p.work = positions * countOps(p.code)
 	c.plan.phases = append(c.plan.phases, p)
 	return p
+}
+
+// maxTileLanes bounds the lanes of tiles that one generated loop takes, and with
+// them the time that it runs without a pause.
+const maxTileLanes = 1 << 16
+
+// widen makes tiles as large as a task where no register holds all lanes.
+func (p *phase) widen(b *builder) {
+	if holdsLanes(b, p.code) {
+		return
+	}
+	for i := range p.code {
+		switch in := &p.code[i]; in.kind {
+		case laneTiles:
+			if in.tasks && in.loop.step == min(in.loop.total, tileLanes) {
+				in.loop.step = min(p.grain, maxTileLanes)
+			}
+		case rowTiles:
+			in.loop.step = max(in.loop.step, min(p.grain, maxTileLanes/in.width))
+			b.rows = max(b.rows, in.loop.step)
+		}
+	}
+}
+
+// holdsLanes reports whether code has a register with memory for all lanes.
+func holdsLanes(b *builder, code []instr) bool {
+	found := false
+	for i := range code {
+		code[i].eachWritten(func(r reg) {
+			g := &b.regs[r]
+			found = found || g.cl == full && !g.placed && g.fixed == 0
+		})
+		found = found || holdsLanes(b, code[i].body)
+	}
+	return found
 }
 
 // countOps counts the instructions of a program, those in loops as often as
@@ -111,8 +147,14 @@ func countOps(code []instr) int {
 	for i := range code {
 		in := &code[i]
 		n++
+		if in.lane != nil {
+			n += len(in.lane.replace)
+		}
 		if in.body != nil {
 			m := countOps(in.body)
+			if in.kind == rowTiles {
+				m *= in.width
+			}
 			if in.env && in.loop != nil {
 				m *= max(1, min(in.loop.total, 1<<20))
 			}
@@ -181,7 +223,7 @@ func (c *compiler) tiles(group []int) {
 		b.stores(c.k, group)
 		return noValue
 	})
-	b.emit(instr{fn: runTiles, name: "tiles", dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step}})
+	b.emit(instr{fn: runTiles, name: "tiles", kind: laneTiles, tasks: true, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step}})
 	// A task has many lanes, but few if each takes a long fold.
 	grain := max(step, grainLanes/max(1, foldLength(n.code)/8)/step*step)
 	c.finish(b, "tiles", total, grain)
@@ -208,6 +250,7 @@ func (b *builder) stores(k *kernel.Kernel, group []int) {
 			// Another store may write the memory that this register is a name of.
 			vals[i] = b.op("copy", bySizeOf(b.regs[vals[i].r].size, copyLanes[uint8], copyLanes[uint16], copyLanes[uint32], copyLanes[uint64]),
 				vals[i].cl, b.regs[vals[i].r].size, false, vals[i])
+			b.last().sem = copySem(b.regs[vals[i].r].size)
 		}
 	}
 	ixs := make([]index, len(group))
@@ -233,6 +276,7 @@ func (b *builder) put(buf int, ix index, at, v value, cl class, d types.DType) {
 	case v.cl == scalar && cl != scalar:
 		in.fn, in.name = bySize(d, opStoreScalar[uint8], opStoreScalar[uint16], opStoreScalar[uint32], opStoreScalar[uint64]), "store.s"
 		in.a, in.aff = v.r, ix.affine(b, cl)
+		in.sem = sem{kind: semStore, d: d}
 	default:
 		in.fn, in.name = bySize(d, opStore[uint8], opStore[uint16], opStore[uint32], opStore[uint64]), "store"
 		in.a, in.aff = b.expand(v, cl).r, ix.affine(b, cl)

@@ -119,6 +119,9 @@ func insert(live []placed, p placed) []placed {
 // scalars.
 func (b *builder) bytes(r reg) int {
 	g := &b.regs[r]
+	if g.fixed > 0 {
+		return (g.fixed + 63) &^ 63
+	}
 	n := 1
 	switch g.cl {
 	case row:
@@ -162,8 +165,6 @@ func (in *instr) eachWritten(f func(reg)) {
 		f(in.dst)
 	}
 	if in.lane != nil {
-		for _, o := range in.lane.outs {
-			f(o.r)
-		}
+		in.lane.eachWritten(f)
 	}
 }

@@ -5,8 +5,6 @@ import (
 )
 
 const (
-	// shortRow is the length below which a tile takes several rows.
-	shortRow = 256
 	// longRow is the length beyond which a row is computed in chunks, each value
 	// as often as folds and stores need it.
 	longRow = 1 << 14
@@ -91,11 +89,9 @@ func (c *compiler) rows() bool {
 	}
 	name := "rows"
 	switch {
-	case width < shortRow:
+	case width <= longRow:
 		name = "row tiles"
 		c.shortRows(b, passing, sinks)
-	case width <= longRow:
-		c.wholeRows(b, passing, sinks)
 	default:
 		name = "long rows"
 		c.longRows(b, passing, sinks)
@@ -130,7 +126,7 @@ func zeroBlock(st *state, in *instr) {
 	clear(m.bytes[at : at+in.imm])
 }
 
-// shortRows takes several rows a tile.
+// shortRows takes whole rows, several a tile where they are short.
 func (c *compiler) shortRows(b *builder, passing []int, sinks []*sink) {
 	s := &c.k.Sched
 	width := points(s.Inner)
@@ -142,27 +138,10 @@ func (c *compiler) shortRows(b *builder, passing []int, sinks []*sink) {
 		b.rowValues(c, passing, sinks)
 		return noValue
 	})
-	b.emit(instr{fn: runRowTiles, name: "row tiles", dst: none, a: none, b: none, c: none, body: n.code, width: width, loop: &loop{total: points(s.Outer), step: step}})
+	b.emit(instr{fn: runRowTiles, name: "row tiles", kind: rowTiles, dst: none, a: none, b: none, c: none, body: n.code, width: width, loop: &loop{total: points(s.Outer), step: step}})
 }
 
 func concat(a, b []*kernel.Axis) []*kernel.Axis { return append(append([]*kernel.Axis{}, a...), b...) }
-
-// wholeRows takes one row at a time, all of it in lanes.
-func (c *compiler) wholeRows(b *builder, passing []int, sinks []*sink) {
-	s := &c.k.Sched
-	// Rows and lanes are bound by one block, so that folds over the row are
-	// reductions of its lanes.
-	n := b.open()
-	slots := b.bindEnv(n, s.Outer)
-	b.bindLanes(n, &space{axes: s.Inner, whole: true}, points(s.Inner))
-	b.in(n, func() value {
-		b.rowValues(c, passing, sinks)
-		return noValue
-	})
-	b.emit(instr{
-		fn: runWholeRows, name: "rows", dst: none, a: none, b: none, c: none, body: n.code, width: points(s.Inner), loop: newLoop(slots, s.Outer, 0),
-	})
-}
 
 // longRows takes one row at a time in chunks.
 func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
@@ -198,7 +177,7 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 				b.rowValues(c, fullStores, fullSinks)
 				return noValue
 			})
-			b.emit(instr{fn: runChunks, name: "chunks", dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: points(s.Inner), step: tileLanes}})
+			b.emit(instr{fn: runChunks, name: "chunks", kind: laneTiles, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: points(s.Inner), step: tileLanes}})
 		}
 		b.rowValues(c, rowStores, rowSinks)
 		return noValue

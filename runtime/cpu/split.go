@@ -103,7 +103,7 @@ func (c *compiler) foldChunks(b *builder, e *kernel.Expr, kept []*kernel.Axis, i
 			b.emit(foldInto(e, d, v))
 			return d
 		})
-		b.emit(instr{fn: runTiles, name: "tiles", dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: points(e.Axes), step: step}})
+		b.emit(instr{fn: runTiles, name: "tiles", kind: laneTiles, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: points(e.Axes), step: step}})
 		b.put(buf, ix, noValue, d, scalar, e.DType)
 		return d
 	})
@@ -127,7 +127,7 @@ func (c *compiler) foldColumns(b *builder, e *kernel.Expr, kept []*kernel.Axis, 
 		b.put(buf, ix, noValue, d, full, e.DType)
 		return d
 	})
-	b.emit(instr{fn: runWhole, name: "whole", dst: none, a: none, b: none, c: none, body: all.code, loop: &loop{total: points(kept)}})
+	b.emit(instr{fn: runWhole, name: "whole", kind: laneTiles, dst: none, a: none, b: none, c: none, body: all.code, loop: &loop{total: points(kept)}})
 }
 
 // foldInto is the instruction d = op(d, fold of the lanes of v).

@@ -28,7 +28,7 @@ func (c *compiler) epilogue(b *builder, x *contraction) {
 		delete(b.subst, s.Fold)
 		return acc
 	})
-	b.emit(instr{fn: runTileRows, name: "tile", dst: none, a: none, b: none, c: none, body: n.code,
+	b.emit(instr{fn: runTileRows, name: "tile", kind: productTile, dst: none, a: none, b: none, c: none, body: n.code,
 		width: x.d.Size(), imm: int64(x.m), loop: newLoop(slots, rows, 0), acc: acc.r})
 }
 
@@ -90,7 +90,7 @@ func (b *builder) rectangle(in *instr, s *kernel.Contraction) *rectangle {
 	var lane *laneLoop
 	for i := range in.body {
 		switch x := &in.body[i]; {
-		case x.lane != nil && lane == nil && len(x.lane.outs)+len(x.lane.folds) == 0:
+		case x.lane != nil && lane == nil && len(x.lane.outs) == 0 && !x.lane.rows && x.lane.scratch == none:
 			lane = x.lane
 		case x.places && x.cl == full && len(x.aff.dims) == 1 && x.aff.dims[0].coef == 1:
 			loads[x.dst] = x
@@ -149,7 +149,7 @@ func rowStride(a *affine, l *loop, rows int) (int, bool) {
 // runRectangle runs a generated loop over the rows of the state's tile.
 func runRectangle(st *state, in *instr) {
 	t, r := &st.tile, in.rect
-	l, args := in.body[len(in.body)-1].lane, &st.args
+	l, args := in.body[len(in.body)-1].lane, st.args
 	rows, n := t.m1-t.m0, t.n1-t.n0
 	st.pos[full], st.n[full] = t.n0, n
 	in.loop.seek(st.env, t.batch*int(in.imm)+t.m0)
@@ -177,7 +177,7 @@ func runRectangle(st *state, in *instr) {
 		if row == 0 || len(r.code) > 0 {
 			l.setScalars(st)
 		}
-		l.loop.Run(args, n)
+		l.loop.Run(args, 1, n)
 		if row == rows-1 {
 			return
 		}

@@ -46,7 +46,19 @@ type instr struct {
 	sem   sem
 	lane  *laneLoop
 	rect  *rectangle
+	kind  bodyKind
+	tasks bool // the body takes the task's positions
 }
+
+// bodyKind says what the lanes of a body are.
+type bodyKind uint8
+
+const (
+	plainBody   bodyKind = iota // those of the block around it
+	laneTiles                   // a tile of points
+	rowTiles                    // a tile of several rows
+	productTile                 // a row of a tile of a product
+)
 
 // A loop is what the instructions that run a body need.
 type loop struct {
@@ -58,9 +70,10 @@ type loop struct {
 
 // mem is a bound buffer.
 type mem struct {
-	p     unsafe.Pointer
-	n     int // elements
-	bytes []byte
+	p      unsafe.Pointer
+	n      int // elements
+	bytes  []byte
+	output bool // the caller's, which nothing here reads soon
 }
 
 // A state is the machine of one worker while it runs a task.
@@ -76,7 +89,7 @@ type state struct {
 
 	scratch  []uint64
 	phase    *phase // that the registers are set up for
-	args     simd.Args
+	args     *simd.Args
 	products map[*contraction]product
 	tile     tile
 }
@@ -164,16 +177,6 @@ func runTiles(st *state, in *instr) {
 // runRows runs the body for each of the task's rows.
 func runRows(st *state, in *instr) {
 	in.loop.seek(st.env, st.lo)
-	for p := st.lo; p < st.hi; p++ {
-		run(st, in.body)
-		in.loop.advance(st.env)
-	}
-}
-
-// runWholeRows runs the body for each of the task's rows with all its lanes.
-func runWholeRows(st *state, in *instr) {
-	in.loop.seek(st.env, st.lo)
-	st.pos[full], st.n[full] = 0, in.width
 	for p := st.lo; p < st.hi; p++ {
 		run(st, in.body)
 		in.loop.advance(st.env)

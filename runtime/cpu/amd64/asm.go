@@ -15,6 +15,7 @@ type Assembler struct {
 	slots  map[string]int // offset in the pool
 	refs   []poolRef
 	mod    modifier
+	noEVEX bool
 	err    error
 }
 
@@ -40,6 +41,9 @@ type modifier struct {
 
 // New returns an empty assembler.
 func New() *Assembler { return &Assembler{slots: map[string]int{}} }
+
+// WithoutEVEX makes every instruction that needs AVX-512 a mistake.
+func (a *Assembler) WithoutEVEX() { a.noEVEX = true }
 
 // Len returns the bytes of code so far.
 func (a *Assembler) Len() int { return len(a.buf) }

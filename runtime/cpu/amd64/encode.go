@@ -118,6 +118,8 @@ func (a *Assembler) vector(op Op, f form, w Width, reg, vvvv int, rm Operand, im
 		return
 	}
 	switch {
+	case a.noEVEX:
+		a.fail("%s needs AVX-512 here", op)
 	case row.flags&hasEVEX == 0:
 		a.fail("%s has no AVX-512 form: no mask, no broadcast, no register above 15, no width of 512 bits", op)
 	case mod.bcast && (!isMem || row.tuple != full):

@@ -153,3 +153,12 @@ func (a *Assembler) KMovWLoad(dst Mask, m Mem) {
 
 // SFence orders stores that bypass the caches before later ones.
 func (a *Assembler) SFence() { a.emit(0x0F, 0xAE, 0xF8) }
+
+// LoadByte appends dst = a byte of memory, extended with zeros.
+func (a *Assembler) LoadByte(dst Reg, m Mem) { a.rex(dst, m, 0, 0x0F, 0xB6) }
+
+// StoreByte appends mem = the lowest byte of src.
+func (a *Assembler) StoreByte(dst Mem, src Reg) { a.rex(src, dst, 0, 0x88) }
+
+// RepMovsB copies RCX bytes from RSI to RDI and counts all three on.
+func (a *Assembler) RepMovsB() { a.emit(0xF3, 0xA4) }

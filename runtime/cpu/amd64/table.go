@@ -119,6 +119,8 @@ const (
 	VPMULLQ
 	VPMINSD
 	VPMAXSD
+	VPMINUD
+	VPMAXUD
 	VPAND
 	VPANDN
 	VPOR
@@ -162,7 +164,13 @@ const (
 	VPACKSSWB
 	VPUNPCKLDQ
 	VPABSB
-	VMOVQStore // the lower 8 bytes
+	VMOVQStore   // the lower 8 bytes
+	VMOVDStore   // the lower 4 bytes
+	VPMOVDBStore // the lower byte of each lane
+	VPMOVM2D     // a mask register's bits as lanes of ones
+	VPMULUDQ
+	VPSHUFD
+	VPBLENDD
 	VMOVUPS
 	VMOVUPD
 	VMOVUPSStore
@@ -281,6 +289,8 @@ var rows = [opEnd]row{
 	VPMULLQ:    in("VPMULLQ", formRVM, m0F38, 0x40, 1, hasEVEX),
 	VPMINSD:    in("VPMINSD", formRVM, m0F38, 0x39, 0, both),
 	VPMAXSD:    in("VPMAXSD", formRVM, m0F38, 0x3D, 0, both),
+	VPMINUD:    in("VPMINUD", formRVM, m0F38, 0x3B, 0, both),
+	VPMAXUD:    in("VPMAXUD", formRVM, m0F38, 0x3F, 0, both),
 	VPAND:      in("VPAND", formRVM, m0F, 0xDB, 0, hasVEX),
 	VPANDN:     in("VPANDN", formRVM, m0F, 0xDF, 0, hasVEX),
 	VPOR:       in("VPOR", formRVM, m0F, 0xEB, 0, hasVEX),
@@ -323,11 +333,17 @@ var rows = [opEnd]row{
 	VPMOVZXWD:  in("VPMOVZXWD", formRM, m0F38, 0x33, 0, both).unit(half),
 	VPMOVSXDQ:  in("VPMOVSXDQ", formRM, m0F38, 0x25, 0, both).unit(half),
 
-	VPACKSSDW:  in("VPACKSSDW", formRVM, m0F, 0x6B, 0, both),
-	VPACKSSWB:  in("VPACKSSWB", formRVM, m0F, 0x63, 0, both).unit(vector),
-	VPUNPCKLDQ: in("VPUNPCKLDQ", formRVM, m0F, 0x62, 0, both),
-	VPABSB:     in("VPABSB", formRM, m0F38, 0x1C, 0, both).unit(vector),
-	VMOVQStore: in("VMOVQ", formMR, m0F, 0xD6, 0, hasVEX|memOnly|noY),
+	VPACKSSDW:    in("VPACKSSDW", formRVM, m0F, 0x6B, 0, both),
+	VPACKSSWB:    in("VPACKSSWB", formRVM, m0F, 0x63, 0, both).unit(vector),
+	VPUNPCKLDQ:   in("VPUNPCKLDQ", formRVM, m0F, 0x62, 0, both),
+	VPABSB:       in("VPABSB", formRM, m0F38, 0x1C, 0, both).unit(vector),
+	VMOVQStore:   in("VMOVQ", formMR, m0F, 0xD6, 0, hasVEX|memOnly|noY),
+	VMOVDStore:   in("VMOVD", formMR, m0F, 0x7E, 0, hasVEX|memOnly|noY),
+	VPMOVDBStore: in("VPMOVDB", formMR, m0F38, 0x31, 0, hasEVEX|memOnly).prefix(pF3).unit(quarter),
+	VPMOVM2D:     in("VPMOVM2D", formRM, m0F38, 0x38, 0, hasEVEX|regOnly).prefix(pF3),
+	VPMULUDQ:     in("VPMULUDQ", formRVM, m0F, 0xF4, 1, both),
+	VPSHUFD:      in("VPSHUFD", formRMI, m0F, 0x70, 0, both),
+	VPBLENDD:     in("VPBLENDD", formRVMI, m0F3A, 0x02, 0, hasVEX),
 
 	VMOVUPS:         ps("VMOVUPS", formRM, 0x10).unit(vector),
 	VMOVUPD:         pd("VMOVUPD", formRM, 0x10).unit(vector),

@@ -3,16 +3,19 @@ package simd
 import (
 	"math"
 
+	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/amd64"
 )
 
 // Type is the type of a value.
 type Type uint8
 
-// The types: 32-bit floating-point numbers and integers, and truth values.
+// The types: 32-bit floating-point numbers, signed and unsigned integers, and
+// truth values.
 const (
 	F32 Type = iota
 	I32
+	U32
 	Bool
 )
 
@@ -31,18 +34,18 @@ type Value int32
 type kind uint8
 
 const (
-	kLoad    kind = iota // lanes of stream n
-	kScalar              // scalar n in all lanes
-	kConst               // bits in all lanes
-	kRM                  // op(a)
-	kRMI                 // op(a, imm)
-	kRVM                 // op(a, b)
-	kRVMI                // op(a, b, imm)
-	kShift               // a shifted by imm
-	kBlend               // sign bit of c ? b : a
-	kFMA                 // a*b + c, rounded once; neg: -a*b + c
-	kLoadBit             // lanes of stream n, bytes 0 and 1, as a mask
-	kCarry               // carry n, as the iteration before left it
+	kLoad   kind = iota // lanes of stream n, or its element of the row
+	kScalar             // scalar n in all lanes
+	kConst              // bits in all lanes
+	kLane               // the number of the lane in its row
+	kRM                 // op(a)
+	kRMI                // op(a, imm)
+	kRVM                // op(a, b)
+	kRVMI               // op(a, b, imm)
+	kShift              // a shifted by imm
+	kBlend              // mask c ? b : a
+	kFMA                // a*b + c, rounded once; neg: -a*b + c
+	kFold               // the fold of the lanes of a, of type typ, with fold
 )
 
 // node defines a value.
@@ -54,28 +57,65 @@ type node struct {
 	neg     bool
 	n       int // stream or scalar
 	bits    uint32
+	fold    kernel.Op
+	typ     Type
+}
+
+// operands returns the values that n reads.
+func (n *node) operands() []Value {
+	switch n.kind {
+	case kRM, kRMI, kShift, kFold:
+		return []Value{n.a}
+	case kRVM, kRVMI:
+		return []Value{n.a, n.b}
+	case kBlend, kFMA:
+		return []Value{n.a, n.b, n.c}
+	}
+	return nil
+}
+
+// A Stream is elements in memory: those of the lanes of a row, or one for each
+// row.
+type Stream struct {
+	Type Type
+	Row  bool // one element for each row
+	Step int  // bytes from row to row
+	// Ahead asks for an input's next row before it is needed.
+	Ahead bool
+	// Around lets an output bypass the caches when [Args.Around] is set.
+	Around bool
+	out    bool
 }
 
 // store is one output.
 type store struct {
 	v      Value
-	typ    Type
 	stream int
 }
 
-// Builder collects a program.
+// Builder collects a program. A value is one of the lanes of a row, of a row as
+// a whole (a fold, an element per row and what is computed of these), or of the
+// program (scalars and constants).
 type Builder struct {
-	nodes  []node
-	index  map[node]Value
-	types  []Type // of streams
-	out    []bool // streams that are stored
-	stores []store
-	slots  int     // scalars
-	carry  []Value // what each carry becomes
+	nodes   []node
+	facts   []facts
+	index   map[node]Value
+	streams []Stream
+	stores  []store
+	scalars int
+	wide    bool // code for AVX-512
 }
 
-// NewBuilder returns an empty program.
-func NewBuilder() *Builder { return &Builder{index: map[node]Value{}} }
+// facts are what is known of a value.
+type facts struct {
+	lanes bool // differs from lane to lane
+	depth int  // how many folds over the row stand below it, one on the other
+}
+
+// NewBuilder returns an empty program for this machine.
+func NewBuilder() *Builder { return newBuilder(wide()) }
+
+func newBuilder(wide bool) *Builder { return &Builder{index: map[node]Value{}, wide: wide} }
 
 // Len returns the number of values so far, a measure of the program's cost.
 func (b *Builder) Len() int { return len(b.nodes) }
@@ -84,57 +124,68 @@ func (b *Builder) add(n node) Value {
 	if v, ok := b.index[n]; ok {
 		return v
 	}
-	b.nodes = append(b.nodes, n)
+	var f facts
+	switch n.kind {
+	case kLoad:
+		f.lanes = !b.streams[n.n].Row
+	case kLane:
+		f.lanes = true
+	}
+	for _, x := range n.operands() {
+		f.lanes = f.lanes || b.facts[x].lanes
+		f.depth = max(f.depth, b.facts[x].depth)
+	}
+	if n.kind == kFold {
+		f.lanes, f.depth = false, f.depth+1
+	}
+	b.nodes, b.facts = append(b.nodes, n), append(b.facts, f)
 	v := Value(len(b.nodes) - 1)
 	b.index[n] = v
 	return v
 }
 
-// Load returns the lanes of a new input stream, and its number.
-func (b *Builder) Load(t Type) (Value, int) {
-	s := len(b.types)
-	b.types = append(b.types, t)
-	b.out = append(b.out, false)
-	k := kLoad
-	if t == Bool {
-		k = kLoadBit
-	}
-	return b.add(node{kind: k, n: s}), s
+// Load returns the elements of a new input stream, and its number.
+func (b *Builder) Load(s Stream) (Value, int) {
+	n := len(b.streams)
+	b.streams = append(b.streams, s)
+	return b.add(node{kind: kLoad, n: n, typ: s.Type}), n
 }
 
 // Scalar returns a number that is given when the loop runs, and its slot in
 // [Args.Scalars].
 func (b *Builder) Scalar() (Value, int) {
-	b.slots++
-	return b.add(node{kind: kScalar, n: b.slots - 1}), b.slots - 1
+	b.scalars++
+	return b.add(node{kind: kScalar, n: b.scalars - 1}), b.scalars - 1
 }
 
 // Const returns a constant of the given bits; the bits of a true mask are all
 // ones.
 func (b *Builder) Const(bits uint32) Value { return b.add(node{kind: kConst, bits: bits}) }
 
-// Store stores v to a new output stream and returns its number.
-func (b *Builder) Store(t Type, v Value) int {
-	s := len(b.types)
-	b.types = append(b.types, t)
-	b.out = append(b.out, true)
-	b.stores = append(b.stores, store{v, t, s})
-	return s
+// Lane returns the number of the lane in its row, an integer.
+func (b *Builder) Lane() Value { return b.add(node{kind: kLane}) }
+
+// Store stores v to a new output stream and returns its number. A value that
+// differs from lane to lane has no place in a stream of one element per row.
+func (b *Builder) Store(s Stream, v Value) int {
+	n := len(b.streams)
+	s.out = true
+	b.streams = append(b.streams, s)
+	b.stores = append(b.stores, store{v, n})
+	return n
 }
 
-// Carry returns a value that goes from iteration to iteration, and its number in
-// [Args.Carry], where it starts and ends: the running folds of lanes i, i+8,
-// i+16, ... for each i below 8. [Builder.SetCarry] says what it becomes.
-func (b *Builder) Carry() (Value, int) {
-	n := len(b.carry)
-	v := b.add(node{kind: kCarry, n: n})
-	b.carry = append(b.carry, v)
-	return v, n
+// Fold returns the fold with op over the lanes of each row of v, of type t, and
+// whether the package has it. Lane i goes to running fold i%32, and these are
+// combined in pairs: the order depends on the number of lanes alone.
+func (b *Builder) Fold(op kernel.Op, t Type, v Value) (Value, bool) {
+	switch op {
+	case kernel.Add, kernel.Mul, kernel.Max, kernel.Min:
+	default:
+		return 0, false
+	}
+	return b.add(node{kind: kFold, a: v, fold: op, typ: t}), true
 }
-
-// SetCarry makes v the next value of a carry. Lanes beyond the last element
-// leave it as it is.
-func (b *Builder) SetCarry(n int, v Value) { b.carry[n] = v }
 
 // The shorthand in which operations are written.
 
@@ -174,6 +225,7 @@ const (
 	cmpLT    = 0x11
 	cmpLE    = 0x12
 	cmpUnord = 0x03
+	cmpOrd   = 0x07
 	cmpNEQ   = 0x04
 )
 
@@ -181,7 +233,7 @@ func (b *Builder) cmp(p uint8, x, y Value) Value {
 	return b.add(node{kind: kRVMI, op: amd64.VCMPPS, a: x, b: y, imm: p})
 }
 
-// sel returns mask ? x : y.
+// sel returns mask ? x : y; the lanes of a mask are zeros or ones.
 func (b *Builder) sel(mask, x, y Value) Value {
 	if n := b.nodes[y]; n.kind == kConst && n.bits == 0 {
 		return b.and(mask, x)

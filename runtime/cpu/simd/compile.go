@@ -3,459 +3,383 @@ package simd
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
-	"slices"
 
 	"dumbtorch/runtime/cpu/amd64"
 )
 
-// The code is one loop over vectors of eight elements. Values are computed in
-// order; registers are handed out in one forward pass, and the value whose next
-// use is farthest gives way (Belady 1966): to a slot of the argument block, or
-// to nothing where it is a constant or a scalar, which have a place in memory.
-
+// The code is a loop over rows, and in it one loop over vectors for each pass.
+// Within the copies of a pass's body registers are handed out in one forward
+// run; see registers.go.
 const (
-	maxStreams = 16
-	maxSlots   = 48 // scalars and spilled values
-	maxCarries = 4
-	lanes      = 8
-	vecBytes   = 4 * lanes
+	maxStreams = 20
+	maxScalars = 24
+	maxSlots   = 96 // scalars, values of rows, running folds, spilled values
+	maxLanes   = 16
+	// foldLanes is the number of running folds of a fold: fixed, since it tells
+	// the order of additions.
+	foldLanes = 32
+	slotBytes = 4 * maxLanes
 )
 
 // Offsets in Args.
 const (
 	offCount   = 0
-	offStreams = 8
+	offRows    = 8
+	offRest    = 16
+	offScratch = 24
+	offStreams = 32
 	offScalars = offStreams + 8*maxStreams
-	offMask    = offScalars + 4*maxSlots // lanes of the last, partial vector
-	offCarry   = offMask + vecBytes
-	offSlots   = offCarry + maxCarries*vecBytes
+	offMask    = offScalars + 4*maxScalars
+	offStage   = offMask + slotBytes
+	offSlots   = offStage + slotBytes
 )
 
-// The registers of the loop: the argument block, bytes done of streams of 32
-// bits and of bytes, vectors left; the rest hold streams, the last one those
-// that have no register.
+// The registers: the argument block, the number of the first lane of the
+// vectors at hand, iterations or lanes left, and temporaries; the rest hold
+// streams.
 const (
-	rArgs  = amd64.RDI
+	rArgs  = amd64.R14
 	rIndex = amd64.RAX
-	rByte  = amd64.RCX
 	rLeft  = amd64.RDX
 	rTemp  = amd64.RSI
+	rDest  = amd64.RDI // temporary, as RCX is
 )
 
 var streamRegs = []amd64.Reg{amd64.RBX, amd64.R8, amd64.R9, amd64.R10, amd64.R11, amd64.R12, amd64.R13, amd64.R15}
 
-// compiler is the state of the forward pass.
-type compiler struct {
-	*Builder
-	a     *amd64.Assembler
-	reg   []int8  // of each value; -1: none
-	slot  []int   // where a value was spilled; -1: nowhere
-	uses  [][]int // positions of the uses that are left, ascending
-	in    [16]Value
-	pins  []Value // operands of the instruction at hand
-	slots int
-	at    int
-	last  bool // the code of the last, partial vector
-	err   error
-
-	lastLoad Value // 0 where nothing is loaded
-}
-
-// What a register holds that holds no value: nothing, or a carry.
+// The mask registers of AVX-512: the lanes of a partial vector, and results of
+// comparisons on their way to a vector.
 const (
-	noValue  Value = -1
-	reserved Value = -2
+	kRest    amd64.Mask = 1
+	kCompare amd64.Mask = 2
 )
 
-// compile returns the code of the program: a loop over vectors, and at offset
-// tail the same for one vector of which only the lanes of the mask count.
-func (b *Builder) compile() (code []byte, tail int, err error) {
-	switch {
-	case len(b.types) > maxStreams:
-		return nil, 0, fmt.Errorf("simd: %d streams, more than %d", len(b.types), maxStreams)
-	case b.slots > maxSlots:
-		return nil, 0, fmt.Errorf("simd: %d scalars, more than %d", b.slots, maxSlots)
-	case len(b.carry) > maxCarries:
-		return nil, 0, fmt.Errorf("simd: %d carries, more than %d", len(b.carry), maxCarries)
-	}
-	a := amd64.New()
-	for _, last := range []bool{false, true} {
-		if last && len(b.carry) == 0 {
-			break // the loop itself will do
-		}
-		a.Align(64)
-		if last {
-			tail = a.Len()
-		}
-		c := &compiler{Builder: b, a: a, slots: b.slots, last: last}
-		if c.loop(); c.err != nil {
-			return nil, 0, c.err
-		}
-	}
-	code, err = a.Finish()
-	return code, tail, err
+// compiler is the state of code generation.
+type compiler struct {
+	*Builder
+	*plan
+	registers
+	a       *amd64.Assembler
+	w       amd64.Width
+	lanes   int // of a vector
+	width   int // of a row; 0: given by each run
+	around  bool
+	base    int // slots in use by scalars, values of the row and running folds
+	pointer map[int]amd64.Reg
+	cells   map[Value][]cell
+	err     error
 }
 
-// loop appends the loop and what goes before and after it.
-func (c *compiler) loop() {
-	a := c.a
-	c.countUses()
-	for i := range c.in {
-		c.in[i] = noValue
+// compile returns the code, the offset of a second entry that bypasses the
+// caches (0: none), and the bytes of scratch memory.
+func (b *Builder) compile(width int) (code []byte, around, scratch int, err error) {
+	switch {
+	case len(b.streams) > maxStreams:
+		return nil, 0, 0, fmt.Errorf("simd: %d streams, more than %d", len(b.streams), maxStreams)
+	case b.scalars > maxScalars:
+		return nil, 0, 0, fmt.Errorf("simd: %d scalars, more than %d", b.scalars, maxScalars)
 	}
-	for i := range c.types {
-		if i < len(streamRegs) {
-			a.Mov(streamRegs[i], amd64.At(rArgs, offStreams+8*i))
+	a := amd64.New()
+	if !b.wide {
+		a.WithoutEVEX()
+	}
+	plan := b.plan(width > 0)
+	entries := 1
+	for _, s := range b.streams {
+		if s.Around {
+			entries = 2
 		}
 	}
-	for i := range c.Builder.slots {
-		a.Op2(amd64.VBROADCASTSS, amd64.Y, 0, amd64.At(rArgs, offScalars+4*i))
-		a.Store(amd64.VMOVUPSStore, amd64.Y, slotAt(i), 0)
+	for e := range entries {
+		a.Align(64)
+		c := &compiler{Builder: b, plan: plan, a: a, w: amd64.Y, lanes: 8, width: width, around: e == 1}
+		c.count = 16
+		if b.wide {
+			c.w, c.lanes, c.count = amd64.Z, 16, 32
+		}
+		if c.around {
+			around = a.Len()
+		}
+		if c.program(); c.err != nil {
+			return nil, 0, 0, c.err
+		}
+		scratch = len(plan.kept) * c.keptBytes()
 	}
-	for i := range c.carry {
-		a.Op2(amd64.VMOVUPS, amd64.Y, carryReg(i), carryAt(i))
-		c.in[carryReg(i)] = reserved
+	code, err = a.Finish()
+	return code, around, scratch, err
+}
+
+func (c *compiler) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf("simd: "+format, args...)
 	}
-	a.Mov(rLeft, amd64.At(rArgs, offCount))
-	a.Xor(rIndex, rIndex)
-	a.Xor(rByte, rByte)
-	a.Align(32)
+}
+
+// keptBytes is the size of one row of scratch memory: whole groups of vectors.
+func (c *compiler) keptBytes() int {
+	return 4 * ((c.width + foldLanes - 1) / foldLanes * foldLanes)
+}
+
+func slotAt(i int) amd64.Mem { return amd64.At(rArgs, offSlots+slotBytes*i) }
+
+// vector returns constant data of one vector, whose lane i is f(i).
+func (c *compiler) vector(f func(lane int) uint32) amd64.Mem { return c.data(c.lanes, f) }
+
+func (c *compiler) data(lanes int, f func(lane int) uint32) amd64.Mem {
+	var data [slotBytes]byte
+	for i := range lanes {
+		binary.LittleEndian.PutUint32(data[4*i:], f(i))
+	}
+	return c.a.Pool(data[:4*lanes])
+}
+
+// program appends the loop over rows and what goes before and after it.
+func (c *compiler) program() {
+	a := c.a
+	a.Mov(rArgs, amd64.RDI)
+	c.base = c.scalars + len(c.slot)
+	if c.base > maxSlots {
+		c.fail("more than %d values to keep in memory", maxSlots)
+		return
+	}
+	for i := range c.scalars {
+		a.Op2(amd64.VBROADCASTSS, c.w, 0, amd64.At(rArgs, offScalars+4*i))
+		a.Store(amd64.VMOVUPSStore, c.w, slotAt(i), 0)
+	}
 	top := a.Here()
-	for v := range c.nodes {
-		c.at = v
-		c.emit(Value(v))
-		c.storeAll(Value(v))
+	c.rowCode(c.first)
+	for i := range c.passes {
+		c.pass(&c.passes[i])
 	}
-	c.carryOver()
-	a.AddImm(rIndex, vecBytes)
-	a.AddImm(rByte, lanes)
-	a.SubImm(rLeft, 1)
+	for _, s := range c.stores {
+		if c.streams[s.stream].Row {
+			c.storeRow(s)
+		}
+	}
+	for i, s := range c.streams {
+		if s.Step != 0 {
+			a.Mov(rTemp, amd64.At(rArgs, offStreams+8*i))
+			a.AddImm(rTemp, int32(s.Step))
+			a.MovStore(amd64.At(rArgs, offStreams+8*i), rTemp)
+		}
+	}
+	a.Mov(rTemp, amd64.At(rArgs, offRows))
+	a.SubImm(rTemp, 1)
+	a.MovStore(amd64.At(rArgs, offRows), rTemp)
+	a.CmpImm(rTemp, 0)
 	a.Jcc(amd64.NotEqual, top)
-	for i := range c.carry {
-		a.Store(amd64.VMOVUPSStore, amd64.Y, carryAt(i), carryReg(i))
+	if c.around {
+		a.SFence()
 	}
 	a.VZeroUpper()
 	a.Ret()
 }
 
-// carryReg is the register that holds a carry throughout.
-func carryReg(i int) amd64.Vec { return amd64.Vec(15 - i) }
-
-func carryAt(i int) amd64.Mem { return amd64.At(rArgs, offCarry+vecBytes*i) }
-
-// carryOver gives the carries their next values, all at once.
-func (c *compiler) carryOver() {
-	c.at = len(c.nodes)
-	c.pins = c.pins[:0]
-	for _, v := range c.carry {
-		c.use(v)
+// rowCode computes values of the row, each into its slot.
+func (c *compiler) rowCode(values []Value) {
+	items := make([]item, len(values))
+	for i, v := range values {
+		items[i] = item{do: doCompute, v: v}
 	}
-	for i, v := range c.carry {
-		switch from := amd64.Vec(c.reg[v]); {
-		case c.nodes[v].kind == kCarry && c.nodes[v].n == i:
-		case c.nodes[v].kind == kCarry:
-			c.err = fmt.Errorf("simd: a carry becomes another one")
-		case c.last:
-			mask := amd64.Vec(c.free())
-			c.a.Op2(amd64.VMOVUPS, amd64.Y, mask, amd64.At(rArgs, offMask))
-			c.a.Blend(amd64.VBLENDVPS, amd64.Y, carryReg(i), carryReg(i), from, mask)
+	c.body(items, 0, wholeVector)
+}
+
+// rest says which lanes of a vector count.
+type rest int
+
+const (
+	wholeVector rest = 0
+	// runRest: as many as the number at offRest says; otherwise a rest is the
+	// number itself.
+	runRest rest = -1
+)
+
+// smallBody is the number of operations below which a loop without folds takes
+// several vectors at a time.
+const smallBody = 12
+
+// pass appends the loop over the lanes.
+func (c *compiler) pass(p *pass) {
+	a := c.a
+	c.startFolds(p)
+	c.bindStreams(p)
+	copies := foldLanes / c.lanes
+	if len(p.folds) == 0 && len(p.items) > smallBody {
+		copies = 1
+	}
+	step := copies * c.lanes
+	a.Xor(rIndex, rIndex)
+	group := func() {
+		for k := range copies {
+			c.body(p.items, k, wholeVector)
+			if p.heavy {
+				c.prefetch(k)
+			}
+		}
+		a.AddImm(rIndex, int32(step))
+	}
+	if c.width > 0 {
+		switch groups := c.width / step; groups {
+		case 0:
+		case 1:
+			group()
 		default:
-			c.a.Op2(amd64.VMOVUPS, amd64.Y, carryReg(i), from)
+			a.MovImm(rLeft, int32(groups))
+			a.Align(32)
+			top := a.Here()
+			group()
+			a.SubImm(rLeft, 1)
+			a.Jcc(amd64.NotEqual, top)
 		}
-	}
-}
-
-func slotAt(i int) amd64.Mem { return amd64.At(rArgs, offSlots+vecBytes*i) }
-
-// countUses notes where values are used. A store uses its value where that is
-// defined, but not before the last load, of whose memory it may be.
-func (c *compiler) countUses() {
-	n := len(c.nodes)
-	for i := range c.nodes {
-		if k := c.nodes[i].kind; k == kLoad || k == kLoadBit {
-			c.lastLoad = Value(i)
-		}
-	}
-	c.reg, c.slot, c.uses = make([]int8, n), make([]int, n), make([][]int, n)
-	for i := range c.nodes {
-		c.reg[i], c.slot[i] = -1, -1
-		for _, v := range c.nodes[i].operands() {
-			if u := c.uses[v]; len(u) == 0 || u[len(u)-1] != i {
-				c.uses[v] = append(u, i)
+		left := c.width % step
+		for k := 0; left > 0; k++ {
+			r := wholeVector
+			if left < c.lanes {
+				r = rest(left)
+				c.constRest(left)
 			}
+			c.body(p.items, k, r)
+			left -= c.lanes
 		}
-		if Value(i) == c.lastLoad {
-			for _, s := range c.stores {
-				if u := c.uses[s.v]; s.v < c.lastLoad && (len(u) == 0 || u[len(u)-1] != i) {
-					c.uses[s.v] = append(u, i)
-				}
-			}
-		}
-	}
-	for _, v := range c.carry {
-		c.uses[v] = append(c.uses[v], n)
-	}
-}
-
-// operands returns the values that n reads.
-func (n *node) operands() []Value {
-	switch n.kind {
-	case kRM, kRMI, kShift:
-		return []Value{n.a}
-	case kRVM, kRVMI:
-		return []Value{n.a, n.b}
-	case kBlend, kFMA:
-		return []Value{n.a, n.b, n.c}
-	}
-	return nil
-}
-
-// nextUse is the position of the first use of v after the current instruction.
-func (c *compiler) nextUse(v Value) int {
-	u := c.uses[v]
-	for len(u) > 0 && u[0] <= c.at {
-		u = u[1:]
-	}
-	c.uses[v] = u
-	if len(u) == 0 {
-		return math.MaxInt
-	}
-	return u[0]
-}
-
-// dies reports whether the current instruction is the last to use v.
-func (c *compiler) dies(v Value) bool { return c.nextUse(v) == math.MaxInt }
-
-// free returns a register, taking one from the value that is needed last.
-func (c *compiler) free() int8 {
-	best, far := -1, -1
-	for r, v := range c.in {
-		if v == noValue {
-			return int8(r)
-		}
-		if v == reserved || slices.Contains(c.pins, v) {
-			continue
-		}
-		if next := c.nextUse(v); next > far {
-			best, far = r, next
-		}
-	}
-	if best < 0 {
-		c.err = fmt.Errorf("simd: no register is left")
-		return 0
-	}
-	v := c.in[best]
-	if far != math.MaxInt && c.home(v) == nil {
-		if c.slots == maxSlots {
-			c.err = fmt.Errorf("simd: more than %d values to keep in memory", maxSlots)
-			return 0
-		}
-		c.slot[v] = c.slots
-		c.slots++
-		c.a.Store(amd64.VMOVUPSStore, amd64.Y, slotAt(c.slot[v]), amd64.Vec(best))
-	}
-	c.reg[v] = -1
-	c.in[best] = noValue
-	return int8(best)
-}
-
-// home returns the memory that holds v in all lanes, or nil.
-func (c *compiler) home(v Value) amd64.Operand {
-	n := &c.nodes[v]
-	switch {
-	case n.kind == kConst:
-		var data [vecBytes]byte
-		for i := range lanes {
-			binary.LittleEndian.PutUint32(data[4*i:], n.bits)
-		}
-		return c.a.Pool(data[:])
-	case n.kind == kScalar:
-		return slotAt(n.n)
-	case c.slot[v] >= 0:
-		return slotAt(c.slot[v])
-	}
-	return nil
-}
-
-// operand returns v where it is: in a register or in memory.
-func (c *compiler) operand(v Value) amd64.Operand {
-	if r := c.reg[v]; r >= 0 {
-		return amd64.Vec(r)
-	}
-	return c.home(v)
-}
-
-// use returns the register that holds v, loading it if need be.
-func (c *compiler) use(v Value) amd64.Vec {
-	if c.reg[v] < 0 {
-		h := c.home(v)
-		r := c.free()
-		c.a.Op2(amd64.VMOVUPS, amd64.Y, amd64.Vec(r), h)
-		c.reg[v], c.in[r] = r, v
-	}
-	c.pins = append(c.pins, v)
-	return amd64.Vec(c.reg[v])
-}
-
-// done gives back the registers of operands that nothing reads any more.
-func (c *compiler) done(vs ...Value) {
-	for _, v := range vs {
-		if r := c.reg[v]; r >= 0 && c.in[r] != reserved && c.dies(v) {
-			c.reg[v], c.in[r] = -1, noValue
-		}
-	}
-}
-
-// define returns the register of the result v.
-func (c *compiler) define(v Value) amd64.Vec {
-	r := c.free()
-	c.reg[v], c.in[r] = r, v
-	c.pins = append(c.pins, v)
-	return amd64.Vec(r)
-}
-
-// emit appends the instruction that computes v.
-func (c *compiler) emit(v Value) {
-	n := &c.nodes[v]
-	a, y := c.a, amd64.Y
-	c.pins = c.pins[:0]
-	switch n.kind {
-	case kConst, kScalar:
-	case kCarry:
-		c.reg[v] = int8(carryReg(n.n))
-	case kLoad:
-		a.Op2(amd64.VMOVUPS, y, c.define(v), c.stream(n.n))
-	case kLoadBit:
-		d := c.define(v)
-		a.Op2(amd64.VPMOVZXBD, y, d, c.stream(n.n))
-		zero := amd64.Vec(c.free())
-		a.Op3(amd64.VXORPS, y, zero, zero, zero)
-		a.Op3(amd64.VPSUBD, y, d, zero, d) // 1 becomes ones
-	case kRM, kRMI:
-		x := c.operand(n.a)
-		c.pin(n.a)
-		c.done(n.a)
-		if d := c.define(v); n.kind == kRM {
-			a.Op2(n.op, y, d, x)
-		} else {
-			a.Op2Imm(n.op, y, d, x, n.imm)
-		}
-	case kShift:
-		x := c.use(n.a)
-		c.done(n.a)
-		a.Shift(n.op, y, c.define(v), x, n.imm)
-	case kRVM, kRVMI:
-		x := c.use(n.a)
-		z := c.operand(n.b)
-		c.pin(n.b)
-		c.done(n.a, n.b)
-		if d := c.define(v); n.kind == kRVM {
-			a.Op3(n.op, y, d, x, z)
-		} else {
-			a.Op3Imm(n.op, y, d, x, z, n.imm)
-		}
-	case kBlend:
-		x, m := c.use(n.a), c.use(n.c)
-		z := c.operand(n.b)
-		c.pin(n.b)
-		c.done(n.a, n.b, n.c)
-		a.Blend(amd64.VBLENDVPS, y, c.define(v), x, z, m)
-	case kFMA:
-		c.emitFMA(v, n)
-	}
-}
-
-// pin keeps v's register until the instruction is complete.
-func (c *compiler) pin(v Value) { c.pins = append(c.pins, v) }
-
-// emitFMA chooses the form by what may be overwritten and what is in memory.
-func (c *compiler) emitFMA(v Value, n *node) {
-	forms := [3]amd64.Op{amd64.VFMADD132PS, amd64.VFMADD213PS, amd64.VFMADD231PS}
-	if n.neg {
-		forms = [3]amd64.Op{amd64.VFNMADD132PS, amd64.VFNMADD213PS, amd64.VFNMADD231PS}
-	}
-	a, y := c.a, amd64.Y
-	for _, x := range []Value{n.a, n.b, n.c} {
-		c.pin(x)
-	}
-	overwrite := func(x Value) bool { return c.reg[x] >= 0 && c.in[c.reg[x]] != reserved && c.dies(x) }
-	become := func(x Value) amd64.Vec { // v takes over x's register
-		r := c.reg[x]
-		c.reg[x], c.reg[v], c.in[r] = -1, r, v
-		return amd64.Vec(r)
-	}
-	switch {
-	case overwrite(n.a) && n.a != n.b && n.a != n.c:
-		b := c.use(n.b)
-		z := c.operand(n.c)
-		a.Op3(forms[1], y, become(n.a), b, z) // a = b*a + c
-	case overwrite(n.b) && n.b != n.a && n.b != n.c:
-		x := c.use(n.a)
-		z := c.operand(n.c)
-		a.Op3(forms[1], y, become(n.b), x, z)
-	case overwrite(n.c) && n.c != n.a && n.c != n.b:
-		x := c.use(n.a)
-		z := c.operand(n.b)
-		a.Op3(forms[2], y, become(n.c), x, z) // c = a*b + c
-	default:
-		x, z := c.use(n.a), c.operand(n.b)
-		d := c.define(v)
-		a.Op2(amd64.VMOVUPS, y, d, c.operand(n.c))
-		a.Op3(forms[2], y, d, x, z)
-	}
-	c.done(n.a, n.b, n.c)
-}
-
-// stream returns the memory of the current vector of a stream.
-func (c *compiler) stream(s int) amd64.Mem {
-	base := rTemp
-	if s < len(streamRegs) {
-		base = streamRegs[s]
 	} else {
-		c.a.Mov(rTemp, amd64.At(rArgs, offStreams+8*s))
+		tail, done := a.Label(), a.Label()
+		a.Mov(rLeft, amd64.At(rArgs, offCount))
+		a.CmpImm(rLeft, int32(step))
+		a.Jcc(amd64.Less, tail)
+		a.Align(32)
+		top := a.Here()
+		group()
+		a.SubImm(rLeft, int32(step))
+		a.CmpImm(rLeft, int32(step))
+		a.Jcc(amd64.GreaterEqual, top)
+		a.Bind(tail)
+		for k := range copies {
+			a.CmpImm(rLeft, 0)
+			a.Jcc(amd64.LessEqual, done)
+			c.runRest()
+			c.body(p.items, k, runRest)
+			a.SubImm(rLeft, int32(c.lanes))
+		}
+		a.Bind(done)
 	}
-	if c.types[s] == Bool {
-		return amd64.AtIndex(base, rByte, 1, 0)
-	}
-	return amd64.AtIndex(base, rIndex, 1, 0)
+	c.endFolds(p)
+	c.rowCode(p.after)
 }
 
-// storeAll appends the stores of v, or with the last load those of all values so
-// far.
-func (c *compiler) storeAll(v Value) {
-	here := func(s store) bool { return v == max(s.v, c.lastLoad) }
-	for _, s := range c.stores {
-		if here(s) {
-			c.store(s)
-		}
+// constRest makes the mask of the first n lanes.
+func (c *compiler) constRest(n int) {
+	if c.wide {
+		c.a.MovImm(rTemp, int32(1)<<n-1)
+		c.a.KMovW(kRest, rTemp)
 	}
-	for _, s := range c.stores {
-		if here(s) {
-			c.done(s.v)
-		}
-	}
-	c.done(v)
 }
 
-// store appends one store.
-func (c *compiler) store(s store) {
-	c.pins = c.pins[:0]
-	x := c.use(s.v)
-	if s.typ != Bool {
-		c.a.Store(amd64.VMOVUPSStore, amd64.Y, c.stream(s.stream), x)
+// runRest makes the mask of the lanes that are left, at most a vector.
+func (c *compiler) runRest() {
+	a := c.a
+	few := a.Label()
+	a.Mov(rTemp, rLeft)
+	a.CmpImm(rTemp, int32(c.lanes))
+	a.Jcc(amd64.LessEqual, few)
+	a.MovImm(rTemp, int32(c.lanes))
+	a.Bind(few)
+	a.MovStore(amd64.At(rArgs, offRest), rTemp)
+	c.clear()
+	r := c.free()
+	a.Op2(amd64.VPBROADCASTD, c.w, r, amd64.At(rArgs, offRest))
+	lane := c.vector(func(i int) uint32 { return uint32(i) })
+	if c.wide {
+		a.Compare(amd64.VPCMPD, c.w, kRest, r, lane, cmpGreater)
 		return
 	}
-	// Ones shrink to bytes of 0xFF, of which the absolute value is 1.
-	c.pin(s.v)
-	lo := amd64.Vec(c.free())
-	c.in[lo] = s.v // keeps the second register apart from the first
-	hi := amd64.Vec(c.free())
-	c.in[lo] = noValue
-	c.a.Op3(amd64.VPACKSSDW, amd64.Y, lo, x, x)
-	c.a.Op3(amd64.VPACKSSWB, amd64.Y, lo, lo, lo)
-	c.a.StoreImm(amd64.VEXTRACTF128, amd64.Y, hi, lo, 1)
-	c.a.Op3(amd64.VPUNPCKLDQ, amd64.X, lo, lo, hi)
-	c.a.Op2(amd64.VPABSB, amd64.X, lo, lo)
-	c.a.Store(amd64.VMOVQStore, amd64.X, c.stream(s.stream), lo)
+	a.Op3(amd64.VPCMPGTD, c.w, r, r, lane)
+	a.Store(amd64.VMOVUPSStore, c.w, amd64.At(rArgs, offMask), r)
+}
+
+// restMask returns the mask of a partial vector; AVX2.
+func (c *compiler) restMask(r rest) amd64.Mem {
+	if r == runRest {
+		return amd64.At(rArgs, offMask)
+	}
+	return c.vector(func(i int) uint32 {
+		if i < int(r) {
+			return ^uint32(0)
+		}
+		return 0
+	})
+}
+
+// scratchStream is the number under which scratch memory has a pointer.
+const scratchStream = -1
+
+// pointerAt is where the argument block has the pointer of a stream.
+func pointerAt(s int) amd64.Mem {
+	if s == scratchStream {
+		return amd64.At(rArgs, offScratch)
+	}
+	return amd64.At(rArgs, offStreams+8*s)
+}
+
+// bindStreams loads the pointers of the streams of a pass, as far as there are
+// registers.
+func (c *compiler) bindStreams(p *pass) {
+	c.pointer = map[int]amd64.Reg{}
+	bind := func(s int) {
+		if _, ok := c.pointer[s]; !ok && len(c.pointer) < len(streamRegs) {
+			r := streamRegs[len(c.pointer)]
+			c.pointer[s] = r
+			c.a.Mov(r, pointerAt(s))
+		}
+	}
+	for _, it := range p.items {
+		switch n := c.nodes[it.v]; {
+		case it.do == doStore:
+			bind(c.Builder.stores[it.store].stream)
+		case it.do != doCompute:
+			bind(scratchStream)
+		case n.kind == kLoad:
+			bind(n.n)
+		}
+	}
+}
+
+// lanesAt returns the memory of a stream's part of the k-th vector of a group.
+func (c *compiler) lanesAt(s, k int) amd64.Mem {
+	base, ok := c.pointer[s]
+	if !ok {
+		base = rTemp
+		c.a.Mov(rTemp, pointerAt(s))
+	}
+	size := 4
+	if s != scratchStream {
+		size = c.streams[s].Type.bytes()
+	}
+	return amd64.AtIndex(base, rIndex, size, k*c.lanes*size)
+}
+
+// keptAt returns the memory in which a value is kept.
+func (c *compiler) keptAt(v Value, k int) amd64.Mem {
+	m := c.lanesAt(scratchStream, k)
+	m.Disp += int32(c.kept[v] * c.keptBytes())
+	return m
+}
+
+// farAhead is how many bytes ahead a single pass asks for its inputs.
+const farAhead = 1024
+
+// prefetch asks for what the next row, or a later group of a single pass, needs.
+func (c *compiler) prefetch(k int) {
+	for i, s := range c.streams {
+		_, bound := c.pointer[i]
+		if !s.Ahead || s.out || s.Row || !bound || s.Type.bytes() < 4 || 4*k*c.lanes%64 != 0 {
+			continue
+		}
+		m := c.lanesAt(i, k)
+		if len(c.passes) > 1 {
+			m.Disp += int32(s.Step)
+		} else {
+			m.Disp += farAhead
+		}
+		c.a.Prefetch(m)
+	}
 }

@@ -86,7 +86,7 @@ func (b *Builder) tanh(x Value) Value {
 // x, whose tail thus goes down to the denormal numbers.
 func (b *Builder) sigmoid(x Value) Value {
 	e := b.exp(b.or(x, b.Const(signBit)))
-	num := b.sel(x, e, b.f(1)) // by the sign of x
+	num := b.sel(b.shift(amd64.VPSRAD, x, 31), e, b.f(1)) // by the sign of x
 	return b.div(num, b.add2(b.f(1), e))
 }
 

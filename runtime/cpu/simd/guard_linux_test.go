@@ -22,17 +22,18 @@ func guarded(t *testing.T, n int) []byte {
 }
 
 // TestGuardPages runs every length on streams that end at the end of memory.
-func TestGuardPages(t *testing.T) {
-	needsCode(t)
-	b := NewBuilder()
-	x, sx := b.Load(F32)
-	m, sm := b.Load(Bool)
+func TestGuardPages(t *testing.T) { eachForm(t, testGuardPages) }
+
+func testGuardPages(t *testing.T, wide bool) {
+	b := newBuilder(wide)
+	x, sx := b.Load(Stream{Type: F32})
+	m, sm := b.Load(Stream{Type: Bool})
 	y, ok := b.Unary(kernel.Neg, F32, x)
 	require.True(t, ok)
 	v := b.Select(m, y, x)
 	lt, ok := b.Binary(kernel.Lt, F32, v, x)
 	require.True(t, ok)
-	out, outBool := b.Store(F32, v), b.Store(Bool, lt)
+	out, outBool := b.Store(Stream{Type: F32}, v), b.Store(Stream{Type: Bool}, lt)
 	l := compile(t, b)
 	for n := 1; n <= 67; n++ {
 		mx, mm, mo, mb := guarded(t, 4*n), guarded(t, n), guarded(t, 4*n), guarded(t, n)
@@ -43,7 +44,7 @@ func TestGuardPages(t *testing.T) {
 		var args Args
 		args.Streams[sx], args.Streams[sm] = unsafe.Pointer(&mx[0]), unsafe.Pointer(&mm[0])
 		args.Streams[out], args.Streams[outBool] = unsafe.Pointer(&mo[0]), unsafe.Pointer(&mb[0])
-		l.Run(&args, n)
+		l.Run(&args, 1, n)
 		for i := range n {
 			want := float64(i+1) * float64(1-2*(i&1))
 			require.Equal(t, want, scalar(F32, mo, i).Float())

@@ -11,10 +11,12 @@ import (
 // A Loop is a compiled program. It may run on any number of goroutines at once,
 // each with its own [Args].
 type Loop struct {
-	code  *native.Code
-	tail  int // offset of the code for a partial vector
-	types []Type
-	out   []bool
+	code    *native.Code
+	around  int // offset of the code that bypasses the caches; 0: none
+	streams []Stream
+	width   int // lanes of a row; 0: given by each run
+	scratch int
+	vector  uintptr // bytes of a vector
 
 	cleanup runtime.Cleanup
 }
@@ -22,13 +24,29 @@ type Loop struct {
 // Args is what one run of a loop works on: fill in Streams and Scalars by the
 // numbers that the builder gave.
 type Args struct {
-	count   int64 // vectors
+	count   int64          // lanes of a row, where they are not constant
+	rows    int64          // left to do
+	rest    int64          // lanes of a partial vector
+	Scratch unsafe.Pointer // [Loop.Scratch] bytes
 	Streams [maxStreams]unsafe.Pointer
-	Scalars [maxSlots]uint32 // a true mask is all ones
-	mask    [lanes]uint32
-	Carry   [maxCarries][lanes]uint32
-	slots   [maxSlots][lanes]uint32
-	stage   [maxStreams][lanes]uint32
+	Scalars [maxScalars]uint32 // a true mask is all ones
+	mask    [maxLanes]uint32
+	stage   [maxLanes]uint32
+	slots   [maxSlots][maxLanes]uint32
+	Around  bool // outputs of streams that allow it bypass the caches
+}
+
+// NewArgs returns arguments whose vectors do not cross cache lines. The garbage
+// collector does not see what they point to.
+func NewArgs() *Args {
+	words := make([]uint64, unsafe.Sizeof(Args{})/8+8)
+	p := unsafe.Pointer(unsafe.SliceData(words))
+	return (*Args)(unsafe.Add(p, -uintptr(p)&63))
+}
+
+func wide() bool {
+	c, _ := native.Detect()
+	return c.Level >= native.AVX512
 }
 
 // Supported reports whether loops can run on this machine.
@@ -37,13 +55,14 @@ func Supported() bool {
 	return c.Level >= native.AVX2
 }
 
-// Compile returns the loop of the program. An error says what does not fit: too
+// Compile returns the loop of the program over rows of width lanes, or of as
+// many as each run says where width is 0. An error says what does not fit: too
 // many streams, scalars or values at once, or no executable memory.
-func (b *Builder) Compile() (*Loop, error) {
+func (b *Builder) Compile(width int) (*Loop, error) {
 	if !Supported() {
 		return nil, native.ErrUnsupported
 	}
-	raw, tail, err := b.compile()
+	raw, around, scratch, err := b.compile(width)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +70,19 @@ func (b *Builder) Compile() (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simd: %w", err)
 	}
-	l := &Loop{code: code, tail: tail, types: b.types, out: b.out}
+	l := &Loop{code: code, around: around, streams: b.streams, width: width, scratch: scratch, vector: 32}
+	if b.wide {
+		l.vector = 64
+	}
 	l.cleanup = runtime.AddCleanup(l, func(c *native.Code) { c.Free() }, code)
 	return l, nil
 }
 
 // Size returns the bytes of machine code.
 func (l *Loop) Size() int { return l.code.Size() }
+
+// Scratch returns the bytes of memory that a run needs at [Args.Scratch].
+func (l *Loop) Scratch() int { return l.scratch }
 
 // Free gives the code back before the garbage collector does; no run may be in
 // progress.
@@ -66,41 +91,34 @@ func (l *Loop) Free() error {
 	return l.code.Free()
 }
 
-// Run computes n elements. Every stream has at least n; outputs may be inputs,
-// but must not overlap them otherwise.
-func (l *Loop) Run(args *Args, n int) {
-	defer runtime.KeepAlive(l)
-	if args.count = int64(n / lanes); args.count > 0 {
-		l.code.Call(0, unsafe.Pointer(args))
-	}
-	rest := n % lanes
-	if rest == 0 {
+// Run computes rows of n lanes; n must be the width that the loop was compiled
+// for, if any. Every stream has the elements of all rows; an output may be an
+// input of equal steps, but must not overlap one otherwise.
+func (l *Loop) Run(args *Args, rows, n int) {
+	if rows <= 0 || n <= 0 {
 		return
 	}
-	done := n - rest
+	if l.width != 0 && n != l.width {
+		panic(fmt.Sprintf("simd: %d lanes of a loop over %d", n, l.width))
+	}
+	args.rows, args.count = int64(rows), int64(n)
 	saved := args.Streams
-	for i, t := range l.types {
-		if !l.out[i] {
-			copy(stageBytes(args, i)[:rest*t.bytes()], unsafe.Slice((*byte)(unsafe.Add(saved[i], done*t.bytes())), rest*t.bytes()))
-		}
-		args.Streams[i] = unsafe.Pointer(&args.stage[i])
+	entry := 0
+	if args.Around && l.around != 0 && l.aligned(args, rows) {
+		entry = l.around
 	}
-	args.count = 1
-	for i := range args.mask {
-		args.mask[i] = 0
-		if i < rest {
-			args.mask[i] = ^uint32(0)
-		}
-	}
-	l.code.Call(l.tail, unsafe.Pointer(args))
-	for i, t := range l.types {
-		if l.out[i] {
-			copy(unsafe.Slice((*byte)(unsafe.Add(saved[i], done*t.bytes())), rest*t.bytes()), stageBytes(args, i))
-		}
-	}
+	l.code.Call(entry, unsafe.Pointer(args))
 	args.Streams = saved
+	runtime.KeepAlive(l)
 }
 
-func stageBytes(args *Args, i int) []byte {
-	return (*[vecBytes]byte)(unsafe.Pointer(&args.stage[i]))[:]
+// aligned reports whether all vectors of the outputs that may bypass the caches
+// are aligned.
+func (l *Loop) aligned(args *Args, rows int) bool {
+	for i, s := range l.streams {
+		if s.Around && (uintptr(args.Streams[i])%l.vector != 0 || rows > 1 && uintptr(s.Step)%l.vector != 0) {
+			return false
+		}
+	}
+	return true
 }

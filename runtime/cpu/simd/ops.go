@@ -1,6 +1,8 @@
 package simd
 
 import (
+	"math"
+
 	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/amd64"
 )
@@ -14,7 +16,7 @@ func (b *Builder) Unary(op kernel.Op, t Type, x Value) (Value, bool) {
 		if op == kernel.Not {
 			return b.xor(x, b.Const(^uint32(0))), true
 		}
-	case I32:
+	case I32, U32:
 		switch op {
 		case kernel.Neg:
 			return b.bin(amd64.VPSUBD, b.Const(0), x), true
@@ -70,8 +72,8 @@ func (b *Builder) Binary(op kernel.Op, t Type, x, y Value) (Value, bool) {
 	switch t {
 	case F32:
 		return b.binaryF32(op, x, y)
-	case I32:
-		return b.binaryI32(op, x, y)
+	case I32, U32:
+		return b.binaryInt(op, t, x, y)
 	}
 	switch op {
 	case kernel.And, kernel.Mul, kernel.Min:
@@ -134,7 +136,16 @@ func (b *Builder) extreme(op kernel.Op, x, y Value) Value {
 	return b.sel(b.cmp(cmpUnord, y, y), y, m)
 }
 
-func (b *Builder) binaryI32(op kernel.Op, x, y Value) (Value, bool) {
+// binaryInt has operations on integers; unsigned ones are compared with their
+// sign bits flipped.
+func (b *Builder) binaryInt(op kernel.Op, t Type, x, y Value) (Value, bool) {
+	ones := b.Const(^uint32(0))
+	order := func(v Value) Value {
+		if t == U32 {
+			return b.xor(v, b.Const(signBit))
+		}
+		return v
+	}
 	switch op {
 	case kernel.Add:
 		return b.bin(amd64.VPADDD, x, y), true
@@ -142,10 +153,8 @@ func (b *Builder) binaryI32(op kernel.Op, x, y Value) (Value, bool) {
 		return b.bin(amd64.VPSUBD, x, y), true
 	case kernel.Mul:
 		return b.bin(amd64.VPMULLD, x, y), true
-	case kernel.Max:
-		return b.bin(amd64.VPMAXSD, x, y), true
-	case kernel.Min:
-		return b.bin(amd64.VPMINSD, x, y), true
+	case kernel.Max, kernel.Min:
+		return b.bin(foldOp(op, t), x, y), true
 	case kernel.And:
 		return b.and(x, y), true
 	case kernel.Or:
@@ -153,15 +162,37 @@ func (b *Builder) binaryI32(op kernel.Op, x, y Value) (Value, bool) {
 	case kernel.Xor:
 		return b.xor(x, y), true
 	case kernel.Lt:
-		return b.bin(amd64.VPCMPGTD, y, x), true
+		return b.bin(amd64.VPCMPGTD, order(y), order(x)), true
 	case kernel.Le:
-		return b.xor(b.bin(amd64.VPCMPGTD, x, y), b.Const(^uint32(0))), true
+		return b.xor(b.bin(amd64.VPCMPGTD, order(x), order(y)), ones), true
 	case kernel.Eq:
 		return b.bin(amd64.VPCMPEQD, x, y), true
 	case kernel.Ne:
-		return b.xor(b.bin(amd64.VPCMPEQD, x, y), b.Const(^uint32(0))), true
+		return b.xor(b.bin(amd64.VPCMPEQD, x, y), ones), true
+	case kernel.Shl, kernel.Shr:
+		return b.shiftBy(op, t, x, y), true
 	}
 	return 0, false
+}
+
+// shiftBy shifts by the lanes of y; the result is 0 where the count is not in
+// [0, 32), which is what the instructions do but for arithmetic shifts.
+func (b *Builder) shiftBy(op kernel.Op, t Type, x, y Value) Value {
+	if op == kernel.Shr && t == I32 {
+		in := b.bin(amd64.VPCMPEQD, b.and(y, b.Const(^uint32(31))), b.Const(0))
+		return b.and(in, b.bin(amd64.VPSRAVD, x, y))
+	}
+	ins, imm := amd64.VPSLLVD, amd64.VPSLLD
+	if op == kernel.Shr {
+		ins, imm = amd64.VPSRLVD, amd64.VPSRLD
+	}
+	if n := b.nodes[y]; n.kind == kConst {
+		if n.bits > 31 {
+			return b.Const(0)
+		}
+		return b.shift(imm, x, uint8(n.bits))
+	}
+	return b.bin(ins, x, y)
 }
 
 // Select returns mask ? x : y.
@@ -169,19 +200,39 @@ func (b *Builder) Select(mask, x, y Value) Value { return b.sel(mask, x, y) }
 
 // Convert returns x, of type from, as type to, and whether the package has it.
 func (b *Builder) Convert(from, to Type, x Value) (Value, bool) {
+	ints := func(t Type) bool { return t == I32 || t == U32 }
 	switch {
-	case from == to:
+	case from == to || ints(from) && ints(to):
 		return x, true
 	case from == I32 && to == F32:
 		return b.un(amd64.VCVTDQ2PS, x), true
+	case from == U32 && to == F32:
+		return b.unsignedToFloat(x), true
+	case from == F32 && to == I32:
+		return b.truncate(x), true
 	case from == Bool && to == F32:
 		return b.and(x, b.f(1)), true
-	case from == Bool && to == I32:
+	case from == Bool && ints(to):
 		return b.and(x, b.Const(1)), true
 	case from == F32 && to == Bool:
 		return b.cmp(cmpNEQ, x, b.f(0)), true
-	case from == I32 && to == Bool:
+	case ints(from) && to == Bool:
 		return b.xor(b.bin(amd64.VPCMPEQD, x, b.Const(0)), b.Const(^uint32(0))), true
 	}
 	return 0, false
+}
+
+// unsignedToFloat rounds once: the upper half is exact as 2^39 + h*2^16, the
+// lower as 2^23 + l.
+func (b *Builder) unsignedToFloat(x Value) Value {
+	hi := b.or(b.shift(amd64.VPSRLD, x, 16), b.Const(0x53000000))
+	lo := b.or(b.and(x, b.Const(0xFFFF)), b.Const(0x4B000000))
+	return b.add2(b.sub(hi, b.Const(0x53000080)), lo)
+}
+
+// truncate rounds towards zero and saturates; NaN gives 0. The instruction gives
+// the least integer for all that it cannot represent.
+func (b *Builder) truncate(x Value) Value {
+	v := b.and(b.un(amd64.VCVTTPS2DQ, x), b.cmp(cmpOrd, x, x))
+	return b.sel(b.cmp(cmpLE, b.f(1<<31), x), b.Const(math.MaxInt32), v)
 }

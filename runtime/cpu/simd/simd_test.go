@@ -22,13 +22,22 @@ func needsCode(t testing.TB) {
 	}
 }
 
+// eachForm runs f for each set of instructions that the machine has.
+func eachForm(t *testing.T, f func(t *testing.T, wide bool)) {
+	needsCode(t)
+	t.Run("avx2", func(t *testing.T) { f(t, false) })
+	if wide() {
+		t.Run("avx512", func(t *testing.T) { f(t, true) })
+	}
+}
+
 func compile(t require.TestingT, b *Builder) *Loop {
-	l, err := b.Compile()
+	l, err := b.Compile(0)
 	require.NoError(t, err)
 	return l
 }
 
-var dtypes = map[Type]types.DType{F32: types.F32, I32: types.I32, Bool: types.Bool}
+var dtypes = map[Type]types.DType{F32: types.F32, I32: types.I32, U32: types.U32, Bool: types.Bool}
 
 // scalar reads element i of a stream.
 func scalar(t Type, mem []byte, i int) kernel.Scalar {
@@ -37,6 +46,8 @@ func scalar(t Type, mem []byte, i int) kernel.Scalar {
 		return kernel.FloatScalar(types.F32, float64(*(*float32)(unsafe.Pointer(&mem[4*i]))))
 	case I32:
 		return kernel.IntScalar(types.I32, int64(*(*int32)(unsafe.Pointer(&mem[4*i]))))
+	case U32:
+		return kernel.IntScalar(types.U32, int64(*(*uint32)(unsafe.Pointer(&mem[4*i]))))
 	}
 	return kernel.IntScalar(types.Bool, int64(mem[i]))
 }
@@ -69,7 +80,7 @@ func fillRandom(r *rand.Rand, t Type, mem []byte, n int) {
 			} else {
 				setF32(mem, i, float32(r.NormFloat64()*4))
 			}
-		case I32:
+		case I32, U32:
 			setI32(mem, i, ints[r.IntN(len(ints))])
 		case Bool:
 			mem[i] = byte(r.IntN(2))
@@ -101,8 +112,9 @@ var tolerances = map[kernel.Op]float64{
 	kernel.Exp: 0.98, kernel.Log: 0.9, kernel.Tanh: 1.4, kernel.Sigmoid: 2.4, kernel.Erf: 2.3, kernel.Rsqrt: 1.5,
 }
 
-func TestFunctions(t *testing.T) {
-	needsCode(t)
+func TestFunctions(t *testing.T) { eachForm(t, testFunctions) }
+
+func testFunctions(t *testing.T, wide bool) {
 	exact := map[kernel.Op]func(float64) float64{
 		kernel.Exp: math.Exp, kernel.Log: math.Log, kernel.Tanh: math.Tanh, kernel.Erf: math.Erf,
 		kernel.Sigmoid: func(x float64) float64 {
@@ -124,15 +136,15 @@ func TestFunctions(t *testing.T) {
 	x = append(x, values...)
 	y := make([]float32, len(x))
 	for op, tolerance := range tolerances {
-		b := NewBuilder()
-		v, in := b.Load(F32)
+		b := newBuilder(wide)
+		v, in := b.Load(Stream{Type: F32})
 		r, ok := b.Unary(op, F32, v)
 		require.True(t, ok)
-		out := b.Store(F32, r)
+		out := b.Store(Stream{Type: F32}, r)
 		l := compile(t, b)
 		var args Args
 		args.Streams[in], args.Streams[out] = unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
-		l.Run(&args, len(x))
+		l.Run(&args, 1, len(x))
 		worst, at := 0.0, float32(0)
 		for i, v := range x {
 			want := exact[op](float64(v))
@@ -149,8 +161,9 @@ func TestFunctions(t *testing.T) {
 }
 
 // TestOperations compares every operation with its meaning.
-func TestOperations(t *testing.T) {
-	needsCode(t)
+func TestOperations(t *testing.T) { eachForm(t, testOperations) }
+
+func testOperations(t *testing.T, wide bool) {
 	r := rand.New(rand.NewPCG(1, 2))
 	covered := 0
 	for _, op := range kernel.Ops() {
@@ -159,8 +172,8 @@ func TestOperations(t *testing.T) {
 			if tolerances[op] > 0 || info.Arity == 0 {
 				continue
 			}
-			b := NewBuilder()
-			x, sx := b.Load(typ)
+			b := newBuilder(wide)
+			x, sx := b.Load(Stream{Type: typ})
 			var sy int
 			var v Value
 			ok := false
@@ -168,7 +181,7 @@ func TestOperations(t *testing.T) {
 				v, ok = b.Unary(op, typ, x)
 			} else {
 				var y Value
-				y, sy = b.Load(typ)
+				y, sy = b.Load(Stream{Type: typ})
 				v, ok = b.Binary(op, typ, x, y)
 			}
 			if !ok {
@@ -179,7 +192,7 @@ func TestOperations(t *testing.T) {
 			if info.Compare {
 				result = Bool
 			}
-			out := b.Store(result, v)
+			out := b.Store(Stream{Type: result}, v)
 			l := compile(t, b)
 			n := 1003
 			mx, my, mz := make([]byte, 4*n), make([]byte, 4*n), make([]byte, 4*n)
@@ -191,7 +204,7 @@ func TestOperations(t *testing.T) {
 				args.Streams[sy] = unsafe.Pointer(&my[0])
 			}
 			args.Streams[out] = unsafe.Pointer(&mz[0])
-			l.Run(&args, n)
+			l.Run(&args, 1, n)
 			for i := range n {
 				var want kernel.Scalar
 				if info.Arity == 1 {
@@ -209,19 +222,20 @@ func TestOperations(t *testing.T) {
 }
 
 // TestConstantExtremes covers the forms of max and min with a constant.
-func TestConstantExtremes(t *testing.T) {
-	needsCode(t)
+func TestConstantExtremes(t *testing.T) { eachForm(t, testConstantExtremes) }
+
+func testConstantExtremes(t *testing.T, wide bool) {
 	for _, op := range []kernel.Op{kernel.Max, kernel.Min} {
 		for _, c := range values {
-			b := NewBuilder()
-			x, in := b.Load(F32)
+			b := newBuilder(wide)
+			x, in := b.Load(Stream{Type: F32})
 			v, _ := b.Binary(op, F32, b.Const(math.Float32bits(c)), x)
-			out := b.Store(F32, v)
+			out := b.Store(Stream{Type: F32}, v)
 			l := compile(t, b)
 			y := make([]float32, len(values))
 			var args Args
 			args.Streams[in], args.Streams[out] = unsafe.Pointer(&values[0]), unsafe.Pointer(&y[0])
-			l.Run(&args, len(values))
+			l.Run(&args, 1, len(values))
 			for i, v := range values {
 				want := kernel.Eval2(op, kernel.FloatScalar(types.F32, float64(c)), kernel.FloatScalar(types.F32, float64(v)))
 				require.Equal(t, text(want), text(kernel.FloatScalar(types.F32, float64(y[i]))), "%s(%v, %v)", op, c, v)
@@ -231,26 +245,27 @@ func TestConstantExtremes(t *testing.T) {
 	}
 }
 
-func TestConversions(t *testing.T) {
-	needsCode(t)
+func TestConversions(t *testing.T) { eachForm(t, testConversions) }
+
+func testConversions(t *testing.T, wide bool) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for from, df := range dtypes {
 		for to, dt := range dtypes {
-			b := NewBuilder()
-			x, in := b.Load(from)
+			b := newBuilder(wide)
+			x, in := b.Load(Stream{Type: from})
 			v, ok := b.Convert(from, to, x)
 			if !ok {
-				require.True(t, from == F32 && to == I32, "%v to %v", df, dt)
+				require.True(t, from == F32 && to == U32, "%v to %v", df, dt)
 				continue
 			}
-			out := b.Store(to, v)
+			out := b.Store(Stream{Type: to}, v)
 			l := compile(t, b)
 			n := 77
 			mx, mz := make([]byte, 4*n), make([]byte, 4*n)
 			fillRandom(r, from, mx, n)
 			var args Args
 			args.Streams[in], args.Streams[out] = unsafe.Pointer(&mx[0]), unsafe.Pointer(&mz[0])
-			l.Run(&args, n)
+			l.Run(&args, 1, n)
 			for i := range n {
 				want := kernel.EvalCast(scalar(from, mx, i), dt)
 				require.Equal(t, text(want), text(scalar(to, mz, i)), "%v to %v", df, dt)
@@ -272,20 +287,21 @@ type program struct {
 
 // TestRandomPrograms mixes types, scalars, constants and more values than there
 // are registers.
-func TestRandomPrograms(t *testing.T) {
-	needsCode(t)
+func TestRandomPrograms(t *testing.T) { eachForm(t, testRandomPrograms) }
+
+func testRandomPrograms(t *testing.T, wide bool) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 70).Draw(t, "n")
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		p := &program{b: NewBuilder()}
+		p := &program{b: newBuilder(wide)}
 		push := func(typ Type, v Value, f func(i int) kernel.Scalar) {
 			p.values, p.types, p.eval = append(p.values, v), append(p.types, typ), append(p.eval, f)
 		}
 		for range rapid.IntRange(1, 10).Draw(t, "inputs") {
-			typ := Type(r.IntN(3))
+			typ := Type(r.IntN(4))
 			mem := make([]byte, 4*n+1)
 			fillRandom(r, typ, mem, n)
-			v, s := p.b.Load(typ)
+			v, s := p.b.Load(Stream{Type: typ})
 			p.mem = append(p.mem, mem)
 			require.Equal(t, len(p.mem)-1, s)
 			push(typ, v, func(i int) kernel.Scalar { return scalar(typ, mem, i) })
@@ -309,9 +325,9 @@ func TestRandomPrograms(t *testing.T) {
 			i := len(p.values) - 1 - r.IntN(min(len(p.values), 6))
 			outs = append(outs, i)
 			p.mem = append(p.mem, make([]byte, 4*n+1))
-			p.b.Store(p.types[i], p.values[i])
+			p.b.Store(Stream{Type: p.types[i]}, p.values[i])
 		}
-		l, err := p.b.Compile()
+		l, err := p.b.Compile(0)
 		if err != nil {
 			require.ErrorContains(t, err, "more than")
 			return
@@ -322,7 +338,7 @@ func TestRandomPrograms(t *testing.T) {
 			mem[len(mem)-1] = 0xA5
 			args.Streams[s] = unsafe.Pointer(&mem[0])
 		}
-		l.Run(&args, n)
+		l.Run(&args, 1, n)
 		for k, v := range outs {
 			mem := p.mem[len(p.mem)-len(outs)+k]
 			require.EqualValues(t, 0xA5, mem[len(mem)-1], "wrote outside")
@@ -350,7 +366,7 @@ func (p *program) grow(r *rand.Rand, push func(Type, Value, func(i int) kernel.S
 	switch op := ops[r.IntN(len(ops))]; {
 	case tolerances[op] > 0:
 	case r.IntN(6) == 0:
-		to := Type(r.IntN(3))
+		to := Type(r.IntN(4))
 		if v, ok := p.b.Convert(typ, to, p.values[x]); ok {
 			push(to, v, func(i int) kernel.Scalar { return kernel.EvalCast(fx(i), dtypes[to]) })
 		}
@@ -384,83 +400,33 @@ func (p *program) grow(r *rand.Rand, push func(Type, Value, func(i int) kernel.S
 	}
 }
 
-// TestCarries folds while it computes, and keeps lanes beyond the end out.
-func TestCarries(t *testing.T) {
-	needsCode(t)
-	b := NewBuilder()
-	x, in := b.Load(F32)
-	y, _ := b.Binary(kernel.Mul, F32, x, x)
-	sum, ns := b.Carry()
-	next, _ := b.Binary(kernel.Add, F32, sum, y)
-	b.SetCarry(ns, next)
-	most, nm := b.Carry()
-	next, _ = b.Binary(kernel.Max, F32, most, x)
-	b.SetCarry(nm, next)
-	out := b.Store(F32, y)
-	l := compile(t, b)
-	r := rand.New(rand.NewPCG(5, 6))
-	for n := range 70 {
-		mx, my := make([]byte, 4*n+4), make([]byte, 4*n+4)
-		for i := range n {
-			setF32(mx, i, float32(r.IntN(100)-120))
-		}
-		var args Args
-		args.Streams[in], args.Streams[out] = unsafe.Pointer(&mx[0]), unsafe.Pointer(&my[0])
-		for i := range lanes {
-			args.Carry[nm][i] = math.Float32bits(float32(math.Inf(-1)))
-		}
-		l.Run(&args, n)
-		var sums, maxima [lanes]float64
-		for i := range maxima {
-			maxima[i] = math.Inf(-1)
-		}
-		for i := range n {
-			v := scalar(F32, mx, i).Float()
-			sums[i%lanes] += v * v
-			maxima[i%lanes] = max(maxima[i%lanes], v)
-			require.Equal(t, v*v, scalar(F32, my, i).Float())
-		}
-		for i := range lanes {
-			require.Equal(t, sums[i], float64(math.Float32frombits(args.Carry[ns][i])), "sum of lane %d of %d", i, n)
-			require.Equal(t, maxima[i], float64(math.Float32frombits(args.Carry[nm][i])), "maximum of lane %d of %d", i, n)
-		}
-	}
-	require.NoError(t, l.Free())
-}
-
 func TestLimits(t *testing.T) {
 	needsCode(t)
 	b := NewBuilder()
 	for range maxStreams + 1 {
-		b.Load(F32)
+		b.Load(Stream{Type: F32})
 	}
-	_, err := b.Compile()
-	require.ErrorContains(t, err, "17 streams, more than 16")
+	_, err := b.Compile(0)
+	require.ErrorContains(t, err, "21 streams, more than 20")
 	b = NewBuilder()
-	for range maxSlots + 1 {
+	for range maxScalars + 1 {
 		b.Scalar()
 	}
-	_, err = b.Compile()
-	require.ErrorContains(t, err, "49 scalars, more than 48")
-	b = NewBuilder()
-	for range maxCarries + 1 {
-		b.Carry()
-	}
-	_, err = b.Compile()
-	require.ErrorContains(t, err, "5 carries, more than 4")
+	_, err = b.Compile(0)
+	require.ErrorContains(t, err, "25 scalars, more than 24")
 }
 
 func TestRunDoesNotAllocate(t *testing.T) {
 	needsCode(t)
 	b := NewBuilder()
-	x, in := b.Load(F32)
+	x, in := b.Load(Stream{Type: F32})
 	v, _ := b.Unary(kernel.Tanh, F32, x)
-	out := b.Store(F32, v)
+	out := b.Store(Stream{Type: F32}, v)
 	l := compile(t, b)
 	data := make([]float32, 21)
 	args := new(Args)
 	args.Streams[in], args.Streams[out] = unsafe.Pointer(&data[0]), unsafe.Pointer(&data[0])
-	require.Zero(t, testing.AllocsPerRun(10, func() { l.Run(args, len(data)) }))
+	require.Zero(t, testing.AllocsPerRun(10, func() { l.Run(args, 1, len(data)) }))
 	require.NoError(t, l.Free())
 }
 
@@ -474,14 +440,14 @@ func BenchmarkFunctions(b *testing.B) {
 	for _, op := range []kernel.Op{kernel.Exp, kernel.Log, kernel.Tanh, kernel.Sigmoid, kernel.Erf, kernel.Sqrt, kernel.Abs} {
 		b.Run(fmt.Sprint(op), func(b *testing.B) {
 			p := NewBuilder()
-			v, in := p.Load(F32)
+			v, in := p.Load(Stream{Type: F32})
 			r, _ := p.Unary(op, F32, v)
-			out := p.Store(F32, r)
+			out := p.Store(Stream{Type: F32}, r)
 			l := compile(b, p)
 			var args Args
 			args.Streams[in], args.Streams[out] = unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0])
 			for b.Loop() {
-				l.Run(&args, len(x))
+				l.Run(&args, 1, len(x))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(x)), "ns/elem")
 		})
