@@ -26,7 +26,10 @@ type Linear struct {
 // NewLinear returns a linear layer of f32 parameters with PyTorch's default
 // initialisation: weight and bias uniform in +-1/sqrt(in).
 func NewLinear(in, out int, opts ...LinearOption) *Linear {
-	o := collect(opts)
+	return collect(opts).linear(in, out)
+}
+
+func (o layerOptions) linear(in, out int) *Linear {
 	bound := 0.0
 	if in > 0 {
 		bound = 1 / math.Sqrt(float64(in))

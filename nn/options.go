@@ -41,6 +41,18 @@ type (
 		layerOption
 		pool()
 	}
+	// AttentionOption changes a new attention: [DropoutRate], [WithRotary] (of
+	// grouped attention), [NoBias], [WithDType].
+	AttentionOption interface {
+		layerOption
+		attention()
+	}
+	// TransformerOption changes a new transformer layer: [DropoutRate],
+	// [PreNorm], [WithActivation], [Eps], [NoBias], [WithDType].
+	TransformerOption interface {
+		layerOption
+		transformer()
+	}
 )
 
 type layerOption interface{ apply(*layerOptions) }
@@ -59,6 +71,11 @@ type layerOptions struct {
 	groups                          int
 	ceil, excludePadding            bool
 	divisor                         int
+	// Of attention and transformers.
+	dropout    float64
+	rotary     *Rotary
+	preNorm    bool
+	activation Layer
 }
 
 // option is an option of any layer; interfaces say of which.
@@ -71,6 +88,8 @@ func (option) norm()                   {}
 func (option) batchNorm()              {}
 func (option) conv()                   {}
 func (option) pool()                   {}
+func (option) attention()              {}
+func (option) transformer()            {}
 
 // collect returns the options of a layer with weight and bias of f32.
 func collect[O layerOption](opts []O) layerOptions {
@@ -87,6 +106,8 @@ func WithDType(d types.DType) interface {
 	EmbeddingOption
 	AnyNormOption
 	ConvOption
+	AttentionOption
+	TransformerOption
 } {
 	return option(func(o *layerOptions) { o.dtype = d })
 }
@@ -96,6 +117,8 @@ func NoBias() interface {
 	LinearOption
 	AnyNormOption
 	ConvOption
+	AttentionOption
+	TransformerOption
 } {
 	return option(func(o *layerOptions) { o.bias = false })
 }
@@ -113,7 +136,12 @@ func NoAffine() AnyNormOption {
 
 // Eps sets the number that is added to the variance, or to the mean of squares,
 // before the square root.
-func Eps(eps float64) AnyNormOption { return option(func(o *layerOptions) { o.eps = eps }) }
+func Eps(eps float64) interface {
+	AnyNormOption
+	TransformerOption
+} {
+	return option(func(o *layerOptions) { o.eps = eps })
+}
 
 // batchNormDefaults are the defaults of PyTorch.
 var batchNormDefaults = option(func(o *layerOptions) { o.eps, o.momentum, o.tracked = 1e-5, 0.1, true })
@@ -179,6 +207,27 @@ func ExcludePadding() PoolOption { return option(func(o *layerOptions) { o.exclu
 
 // Divisor divides sums by n: torch's divisor_override.
 func Divisor(n int) PoolOption { return option(func(o *layerOptions) { o.divisor = n }) }
+
+// DropoutRate sets the probability of every dropout in the layer; the default is
+// 0.
+func DropoutRate(p float64) interface {
+	AttentionOption
+	TransformerOption
+} {
+	return option(func(o *layerOptions) { o.dropout = p })
+}
+
+// WithRotary turns queries and keys by their positions.
+func WithRotary(r *Rotary) AttentionOption { return option(func(o *layerOptions) { o.rotary = r }) }
+
+// PreNorm puts the norms before attention and network: torch's norm_first.
+func PreNorm() TransformerOption { return option(func(o *layerOptions) { o.preNorm = true }) }
+
+// WithActivation sets the function between the two linear layers; the default is
+// ReLU.
+func WithActivation(l Layer) TransformerOption {
+	return option(func(o *layerOptions) { o.activation = l })
+}
 
 // variable returns the variable v as a value of the graph of x, nil for none.
 func variable(x *graph.Node, v *graph.Variable) *graph.Node {
