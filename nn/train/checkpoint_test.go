@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"dumbtorch/nn/data"
 	"dumbtorch/nn/optim"
 	"dumbtorch/nn/train"
+	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/interp"
 	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
@@ -42,10 +44,13 @@ type job struct {
 
 const jobSteps = 5 // of an epoch
 
-func newJob(t testing.TB, dir string) *job {
-	s := session.New(interp.New(), session.WithSeed(3))
+func newJob(t testing.TB, dir string) *job { return newJobOn(t, interp.New(), dir, 4) }
+
+// newJobOn is newJob on another device, with a number of hidden units.
+func newJobOn(t testing.TB, dev device.Device, dir string, hidden int) *job {
+	s := session.New(dev, session.WithSeed(3))
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	m := &net{nn.NewLinear(1, 4), nn.NewLinear(4, 1)}
+	m := &net{nn.NewLinear(1, hidden), nn.NewLinear(hidden, 1)}
 	loss := func(g *graph.Graph) *graph.Node {
 		batch := graph.Dim("batch")
 		l := nn.MSE(m.Forward(g.Input("x", graph.F32, batch, 1)), g.Input("y", graph.F32, batch, 1))
@@ -68,13 +73,13 @@ func newJob(t testing.TB, dir string) *job {
 		EvalData: points(t, 6, data.Options{Batch: 4}),
 		Rate:     func(step int) float64 { return 0.05 / float64(1+step) },
 		Checkpoints: train.Checkpoints{
-			Dir: dir, Every: 2, Keep: 2, Resume: true, Meta: map[string]string{"hidden": "4"},
+			Dir: dir, Every: 2, Keep: 2, Resume: true, Meta: map[string]string{"hidden": strconv.Itoa(hidden)},
 		},
 	}
 	if dir == "" {
 		j.Checkpoints = train.Checkpoints{}
 	}
-	j.losses = make([]uint64, j.Epochs*jobSteps+1)
+	j.losses = make([]uint64, 1000)
 	j.OnStep = j.see
 	return j
 }
@@ -228,7 +233,6 @@ func TestCheckpointsKept(t *testing.T) {
 	j := newJob(t, dir)
 	// The fourth epoch and those after it make the metric worse.
 	j.Epochs = 8
-	j.losses = make([]uint64, 100)
 	j.Rate = func(step int) float64 {
 		if step >= 3*jobSteps {
 			return 3
