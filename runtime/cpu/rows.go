@@ -16,6 +16,7 @@ const (
 // A sink is a sum over rows that is accumulated while the rows pass.
 type sink struct {
 	fold   *kernel.Expr
+	store  int // that needs it first
 	buf    int
 	points int
 	terms  []axisTerm
@@ -59,10 +60,10 @@ func (c *compiler) rows() bool {
 			}
 			n := points(kept)
 			if e.Op != kernel.Add || e.DType.Size() < 4 || n*blocks > sinkLanes || kernel.SetOf(kept) != e.Free() ||
-				e.Free()&^(outer|inner) != 0 || outer&^(kernel.SetOf(e.Axes)|e.Free()) != 0 || c.facts.guarded[e] || c.facts.sensitive[e] {
+				e.Free()&^(outer|inner) != 0 || outer&^(kernel.SetOf(e.Axes)|e.Free()) != 0 || c.facts.guarded[e] {
 				return false
 			}
-			sinks = append(sinks, &sink{fold: e, points: n, terms: rowMajor(kept)})
+			sinks = append(sinks, &sink{fold: e, store: i, points: n, terms: rowMajor(kept)})
 		}
 		switch axes := kernel.SetOf(st.Axes); {
 		case isLate:
@@ -189,6 +190,7 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 func (b *builder) rowValues(c *compiler, passing []int, sinks []*sink) {
 	for _, k := range sinks {
 		free := k.fold.Args[0].Free()
+		b.store = k.store
 		v := b.data(k.fold.Args[0], noValue)
 		cl := b.class(free | termAxes(k.terms))
 		v = b.expand(v, cl)
