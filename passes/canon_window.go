@@ -22,17 +22,33 @@ type unwound struct {
 	size, stride, dilation, low, dims int
 	x                                 int  // dimension of positions in the operand that has them
 	phase                             byte // label of t+low mod stride
+
+	taps   int // offsets that add to an element of the phases from lo to below hi
+	lo, hi int
 }
 
-// taps is the number of offsets that add to one element.
-func (u *unwound) taps() int { return (u.size + u.stride - 1) / u.stride }
+// A phaseRun is a range of phases to whose elements as many offsets add.
+type phaseRun struct{ taps, lo, hi int }
+
+// runs splits the phases: where the stride does not divide the size, the last
+// ones have an offset less.
+func (u *unwound) runs() []phaseRun {
+	taps := (u.size + u.stride - 1) / u.stride
+	more := u.size - (taps-1)*u.stride
+	if more == u.stride {
+		return []phaseRun{{taps, 0, u.stride}}
+	}
+	return []phaseRun{{taps, 0, more}, {taps - 1, more, u.stride}}
+}
 
 // rows is the number of runs of stride elements that cover the result and the
 // padding before it.
 func (u *unwound) rows() int { return (u.dims + u.low + u.stride - 1) / u.stride }
 
-// canonUnwindow makes one contraction of an unwindow of a contraction. It adds
-// up in another order. Where windows do not overlap there is nothing to add.
+// canonUnwindow makes one contraction of an unwindow of a contraction, or one for
+// every run of phases of the strides. It adds up in another order, and zeros of
+// windows that leave the cotangent make NaN of a kernel's infinity. Where windows
+// do not overlap there is nothing to add.
 func canonUnwindow(r *rewriter, n *ir.Node) *ir.Node {
 	c, dilation := undilated(n)
 	if c.Op != ir.OpContract || r.users[c] != 1 || c != n.Args[0] && r.users[n.Args[0]] != 1 {
@@ -52,7 +68,7 @@ func canonUnwindow(r *rewriter, n *ir.Node) *ir.Node {
 		}
 		u.x = strings.IndexByte(la, u.position)
 		if u.x < 0 || strings.IndexByte(lb, u.position) >= 0 || strings.IndexByte(lb, u.offset) < 0 || strings.IndexByte(la, u.offset) >= 0 ||
-			u.stride > 1 && u.dilation > 1 || u.low < 0 || u.dims == 0 {
+			u.stride > 1 && u.dilation > 1 || u.stride > u.size || u.low < 0 || u.dims == 0 {
 			return nil
 		}
 		overlap = overlap || u.size > u.stride
@@ -61,11 +77,30 @@ func canonUnwindow(r *rewriter, n *ir.Node) *ir.Node {
 	if !overlap || !labelPhases(us, la+lb) {
 		return nil
 	}
-	x, la = windowsOf(r, x, la, us)
-	y, lb = reversed(r, y, lb, us)
-	out := []byte(lo[:len(n.Attr.Dims)])
-	z := r.new(ir.OpContract, ir.Attr{Labels: la + "," + lb + "->" + phases(string(out), us)}, x, y)
+	z := contractRuns(r, [2]*ir.Node{x, y}, [3]string{la, lb, lo[:len(n.Attr.Dims)]}, us, 0)
 	return unsplit(r, z, n.Attr.Dims, us)
+}
+
+// contractRuns returns the contraction of all phases of the axes from i on; those
+// before are at one run. Every run is a contraction of its own, so that none
+// multiplies zeros in the place of the offsets that it lacks.
+func contractRuns(r *rewriter, operands [2]*ir.Node, labels [3]string, us []*unwound, i int) *ir.Node {
+	out := phases(labels[2], us)
+	if i == len(us) {
+		x, la := windowsOf(r, operands[0], labels[0], us)
+		y, lb := reversed(r, operands[1], labels[1], us)
+		return r.new(ir.OpContract, ir.Attr{Labels: la + "," + lb + "->" + out}, x, y)
+	}
+	u := us[i]
+	var parts []*ir.Node
+	for _, run := range u.runs() {
+		u.taps, u.lo, u.hi = run.taps, run.lo, run.hi
+		parts = append(parts, contractRuns(r, operands, labels, us, i+1))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return r.new(ir.OpConcat, ir.Attr{Axes: []int{strings.IndexByte(out, u.phase)}}, parts...)
 }
 
 // undilated returns the value whose windows n adds up, without the zeros that
@@ -116,7 +151,7 @@ func windowsOf(r *rewriter, x *ir.Node, labels string, us []*unwound) (*ir.Node,
 	rank := len(a.Dims)
 	var take []int
 	for _, u := range byAxis {
-		size, start, places := u.taps(), u.taps()-1, u.rows()
+		size, start, places := u.taps, u.taps-1, u.rows()
 		if u.stride == 1 {
 			size = (u.size-1)*u.dilation + 1
 			start, places = size-1-u.low, u.dims
@@ -124,7 +159,7 @@ func windowsOf(r *rewriter, x *ir.Node, labels string, us []*unwound) (*ir.Node,
 		a.Axes, a.Size, a.Step, a.Start = append(a.Axes, u.x), append(a.Size, size), append(a.Step, 1), append(a.Start, start)
 		a.Dims[u.x] = places
 		labels += string(u.offset)
-		take = append(take, u.taps())
+		take = append(take, u.taps)
 	}
 	a.Dims = append(a.Dims, a.Size...)
 	w := r.new(ir.OpWindow, a, x)
@@ -142,24 +177,30 @@ func windowsOf(r *rewriter, x *ir.Node, labels string, us []*unwound) (*ir.Node,
 // reversed returns y, the operand with the offsets, with these in reverse order;
 // those of strides are split into taps and phases.
 func reversed(r *rewriter, y *ir.Node, labels string, us []*unwound) (*ir.Node, string) {
-	padded, start, step := y.Shape().Clone(), make([]int, len(y.Shape())), unit(len(y.Shape()))
-	var split types.Shape
-	var from, by []int
+	whole, split := y.Shape().Clone(), types.Shape{}
+	cut := ir.Attr{}
+	take := func(size, from, count, step int) {
+		if count == 1 {
+			step = 1
+		}
+		split, cut.Start, cut.Dims, cut.Step = append(split, size), append(cut.Start, from), append(cut.Dims, count), append(cut.Step, step)
+	}
 	for i, d := range y.Shape() {
 		at := slices.IndexFunc(us, func(u *unwound) bool { return u.offset == labels[i] })
 		if at < 0 {
-			split, from, by = append(split, d), append(from, 0), append(by, 1)
+			take(d, 0, d, 1)
 			continue
 		}
 		u := us[at]
-		padded[i] = u.taps() * u.stride
-		split, from, by = append(split, u.taps()), append(from, u.taps()-1), append(by, -1)
+		take(u.taps, u.taps-1, u.taps, -1)
 		if u.stride > 1 {
-			split, from, by = append(split, u.stride), append(from, 0), append(by, 1)
+			whole[i] = u.taps * u.stride
+			take(u.stride, u.lo, u.hi-u.lo, 1)
 		}
 	}
-	if !y.Shape().Equal(padded) {
-		y = r.new(ir.OpPad, ir.Attr{Start: start, Dims: padded, Step: step}, y)
+	if !y.Shape().Equal(whole) {
+		// What is added is in phases that are cut off.
+		y = r.new(ir.OpPad, ir.Attr{Start: make([]int, len(whole)), Dims: whole, Step: unit(len(whole))}, y)
 	}
 	if !y.Shape().Equal(split) {
 		y = r.new(ir.OpReshape, ir.Attr{Dims: split}, y)
@@ -169,12 +210,7 @@ func reversed(r *rewriter, y *ir.Node, labels string, us []*unwound) (*ir.Node, 
 			labels = strings.Replace(labels, string(u.offset), string([]byte{u.offset, u.phase}), 1)
 		}
 	}
-	for i, f := range from {
-		if f == 0 {
-			by[i] = 1
-		}
-	}
-	return r.new(ir.OpSlice, ir.Attr{Start: from, Dims: split.Clone(), Step: by}, y), labels
+	return r.new(ir.OpSlice, cut, y), labels
 }
 
 // phases puts the label of the phase behind every position with a stride.

@@ -22,7 +22,7 @@ func init() {
 		{"transpose", ir.OpTranspose, canonTranspose},
 		{"transposed result", ir.OpTranspose, canonContractResult},
 		{"transposed operand", ir.OpContract, canonContract},
-		{"unwindow of a contraction", ir.OpUnwindow, canonUnwindow}, // adds in another order
+		{"unwindow of a contraction", ir.OpUnwindow, canonUnwindow}, // in another order; not for infinities
 		{"broadcast", ir.OpBroadcast, canonBroadcast},
 		{"slice", ir.OpSlice, canonSlice},
 		{"pad", ir.OpPad, canonPad},

@@ -85,6 +85,23 @@ func TestKernelLists(t *testing.T) {
 	}
 }
 
+// A convolution and its gradients are one kernel each, whose operands are views:
+// no windows in memory.
+func TestConvolutionsHaveNoWindowsInMemory(t *testing.T) {
+	c, err := passes.Compile(build(t, cnnStep(128, 28, 32, 64, 128, 10)), &passes.Config{Check: true})
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(c.Program.Launches), 18)
+	largest := 0
+	for i := range c.Program.Buffers {
+		largest = max(largest, c.Program.Buffers[i].Len)
+	}
+	require.Equal(t, 128*32*28*28, largest, "the result of the first convolution")
+	for _, l := range c.Program.Launches {
+		require.NotContains(t, l.Label, "unwindow")
+	}
+	require.Equal(t, 16, c.Memory.InPlaceVariables, "eight parameters and their momentum")
+}
+
 // A training step runs in few kernels and updates all its state in place.
 func TestTrainingStepStaysSmall(t *testing.T) {
 	c, err := passes.Compile(build(t, mlpStep(128, 784, 512, 256, 10)), &passes.Config{Check: true})

@@ -26,6 +26,29 @@ func mlpStep(batch, in, h1, h2, out int, opts ...optim.Option) func(g *graph.Gra
 	}
 }
 
+type cnn struct {
+	Conv1, Conv2 *nn.Conv
+	FC1, FC2     *nn.Linear
+}
+
+// cnnStep is a training step of a classifier of images of side x side pixels:
+// two convolutions with pooling, two linear layers.
+func cnnStep(batch, side, channels1, channels2, hidden, out int) func(g *graph.Graph) {
+	return func(g *graph.Graph) {
+		m := &cnn{
+			nn.NewConv2d(1, channels1, 3, nn.Padding(1)), nn.NewConv2d(channels1, channels2, 3, nn.Padding(1)),
+			nn.NewLinear(channels2*side*side/16, hidden), nn.NewLinear(hidden, out),
+		}
+		pool := nn.NewMaxPool2d(2)
+		x, y := g.Input("x", graph.F32, batch, 1, side, side), g.Input("y", graph.I32, batch)
+		z := pool.Forward(m.Conv1.Forward(x).ReLU())
+		z = pool.Forward(m.Conv2.Forward(z).ReLU())
+		loss := nn.CrossEntropy(m.FC2.Forward(m.FC1.Forward(z.Flatten(1, -1)).ReLU()), y)
+		optim.SGD{LR: 0.1, Momentum: 0.9}.Minimize(loss, nn.Params(m))
+		g.Output("loss", loss)
+	}
+}
+
 func weight(g *graph.Graph, name string, dims ...int) *graph.Node {
 	return g.Var(graph.NewVariable(name, types.Of(graph.F32, dims...), nn.Uniform(-0.5, 0.5)))
 }
@@ -134,6 +157,7 @@ type namedModel struct {
 // models are those whose kernels are listed.
 var models = append([]namedModel{
 	{"mlp_sgd_momentum", mlpStep(128, 784, 512, 256, 10)},
+	{"cnn_sgd_momentum", cnnStep(128, 28, 32, 64, 128, 10)},
 	{"gpt_4_layers_adamw", gptStep(16, 64, 128, 4, 4, 96)},
 }, smallModels...)
 
@@ -243,6 +267,28 @@ var smallModels = []namedModel{
 		v := x.Window(graph.Window{Axes: []int{2, 3}, Size: []int{3, 3}, Low: []int{1, 1}, High: []int{1, 1}})
 		withGrads(g, graph.Einsum("bchwij,ocij->bohw", v, w).Add(b).ReLU(), x, w, b)
 	}},
+	{"conv_strided_grad", func(g *graph.Graph) {
+		x, w := g.Input("x", graph.F32, 2, 4, 9, 9), weight(g, "w", 6, 2, 3, 3)
+		withGrads(g, x.Conv(w, graph.Conv{Stride: []int{2, 2}, Low: []int{1, 1}, High: []int{1, 1}, Groups: 2}), x, w)
+	}},
+	{"conv_depthwise_grad", func(g *graph.Graph) {
+		x, w := g.Input("x", graph.F32, 2, 4, 8, 8), weight(g, "w", 4, 1, 3, 3)
+		withGrads(g, x.Conv(w, graph.Conv{Low: []int{1, 1}, High: []int{1, 1}, Groups: 4}), x, w)
+	}},
+	{"conv_dilated_grad", func(g *graph.Graph) {
+		x, w := g.Input("x", graph.F32, 2, 3, 12), weight(g, "w", 5, 3, 3)
+		withGrads(g, x.Conv(w, graph.Conv{Dilation: []int{2}}), x, w)
+	}},
+	{"pool_overlapping_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 2, 3, 8, 8)
+		p := graph.Pool{Size: []int{3, 3}, Stride: []int{2, 2}, Low: []int{1, 1}, High: []int{1, 1}}
+		withGrads(g, x.MaxPool(p).Add(x.AvgPool(p)), x)
+	}},
+	{"group_norm_grad", func(g *graph.Graph) {
+		x, w, b := g.Input("x", graph.F32, 4, 6, 5, 5), weight(g, "w", 6), weight(g, "b", 6)
+		withGrads(g, x.GroupNorm(3, w, b, 1e-5), x, w, b)
+	}},
+	{"cnn_small", cnnStep(4, 8, 4, 6, 10, 10)},
 	{"max_pool_grad", func(g *graph.Graph) {
 		x := g.Input("x", graph.F32, 2, 3, 8, 8)
 		v := x.Reshape(2, 3, 4, 2, 4, 2).Transpose(0, 1, 2, 4, 3, 5).Reshape(2, 3, 4, 4, 4)

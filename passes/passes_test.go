@@ -43,7 +43,11 @@ func TestPassGoldens(t *testing.T) {
 				require.Len(t, a.Files, 2)
 				require.Equal(t, string(a.Files[1].Data), out)
 				if after, err := ir.Parse(out); err == nil {
-					requireSameGraphs(t, string(a.Files[0].Data), after)
+					fill, tolerance := special, 0.0
+					if finite[name+"/"+strings.TrimSuffix(filepath.Base(f), ".txt")] {
+						fill, tolerance = feed, 1e-6
+					}
+					requireSameGraphs(t, string(a.Files[0].Data), after, fill, tolerance)
 					again, err := passes.RunPass(name, after)
 					require.NoError(t, err)
 					require.Equal(t, out, again, "a second run finds nothing to do")
@@ -66,22 +70,25 @@ func TestPassTable(t *testing.T) {
 	}
 }
 
-// requireSameGraphs runs a graph before and after a pass on values that rules
-// of real numbers do not hold for: signed zeros, infinities, NaN, the ends of
-// integers.
-func requireSameGraphs(t *testing.T, before string, after *ir.Graph) {
+// finite are the goldens of rules whose line says that they add in another order
+// and do not hold for infinities and NaN.
+var finite = map[string]bool{"canonicalize/unwindow_of_contraction": true, "canonicalize/unwindow_strided": true, "canonicalize/unwindow_dilated": true}
+
+// requireSameGraphs runs a graph before and after a pass on values of fill:
+// mostly such as rules of real numbers do not hold for.
+func requireSameGraphs(t *testing.T, before string, after *ir.Graph, fill feeder, tolerance float64) {
 	off := offs()["all"]
 	g, err := ir.Parse(before)
 	require.NoError(t, err)
 	dev := interp.New(interp.WithPoison())
-	want, err := execute(t, dev, compile(t, g, passes.Config{Off: off}).Program, special)
-	got, err2 := execute(t, dev, compile(t, after, passes.Config{Off: off}).Program, special)
+	want, err := execute(t, dev, compile(t, g, passes.Config{Off: off}).Program, fill)
+	got, err2 := execute(t, dev, compile(t, after, passes.Config{Off: off}).Program, fill)
 	if err != nil {
 		require.Error(t, err2, "the graph before the pass fails: %v", err)
 		return
 	}
 	require.NoError(t, err2)
-	requireSame(t, want, got, 0)
+	requireSame(t, want, got, tolerance)
 }
 
 // special makes elements that are often at the edge of their type.
