@@ -138,6 +138,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("-samples is for drawn digits, not for the files of MNIST")
 	case o.eval && o.load == "":
 		return errors.New("-eval tests the weights of -load FILE, which is missing")
+	case o.plot != "" && !strings.EqualFold(filepath.Ext(o.plot), ".png"):
+		return fmt.Errorf("-plot %s: the picture is a PNG, the file's name must end with .png", o.plot)
 	case o.eval && (o.save != "" || o.plot != "" || o.checkpoints != ""):
 		return errors.New("-eval does not train: there is nothing to -save, -plot or -checkpoint")
 	case o.resume && o.checkpoints == "":

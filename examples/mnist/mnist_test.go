@@ -254,6 +254,7 @@ func TestHelp(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	for want, args := range map[string][]string{
+		"-plot curves.jpg: the picture is a PNG":                {"-plot", "curves.jpg"},
 		`unexpected argument "x"`:                               {"x"},
 		"flag provided but not defined: -epoch":                 {"-epoch", "3"},
 		`invalid value "a" for flag -epochs: parse error`:       {"-epochs", "a"},
@@ -288,11 +289,13 @@ func TestFailures(t *testing.T) {
 	other := filepath.Join(dir, "other.npz")
 	require.NoError(t, tensor.WriteNPZ(other, []tensor.Named{{Name: "fc1.weight", Tensor: tensor.Scalar(float32(1))}}))
 	none := filepath.Join(dir, "none", "w.npz")
+	folder := filepath.Join(dir, "folder.png")
+	require.NoError(t, os.Mkdir(folder, 0o755))
 	for want, args := range map[string][]string{
-		"cannot write " + none + ": ":              {"-save", none},
-		"cannot write " + dir + ": it is a folder": {"-plot", dir},
-		"open " + none + ": ":                      {"-load", none, "-eval"},
-		junk + ": npz: zip: not a valid zip file":  {"-load", junk},
+		"cannot write " + none + ": ":                 {"-save", none},
+		"cannot write " + folder + ": it is a folder": {"-plot", folder},
+		"open " + none + ": ":                         {"-load", none, "-eval"},
+		junk + ": npz: zip: not a valid zip file":     {"-load", junk},
 		other + ": session: the values do not fit the variables; nothing was changed:\n  missing: fc.bias f32[10], fc.weight f32[10,784]\n  no such variable: fc1.weight f32[]\n": {"-load", other},
 		"train: checkpoints: mkdir " + junk + ": not a directory": {"-checkpoint", junk},
 	} {
@@ -350,7 +353,7 @@ func TestFiles(t *testing.T) {
 		"truncated":    {labels, func(b []byte) []byte { return b[:20] }, "DIR/t10k-labels-idx1-ubyte: the header says u8[30], 30 bytes, of which 12 are there: truncated"},
 		"cut gzip":     {images, func(b []byte) []byte { return b[:len(b)/2] }, "are there: truncated"},
 		"wrong magic":  {labels, func(b []byte) []byte { b[0] = 'P'; return b }, "DIR/t10k-labels-idx1-ubyte: not an IDX file: wrong magic number 0x50000801"},
-		"wrong type":   {labels, func(b []byte) []byte { return idx(make([]byte, 30*28*28), 30, 28, 28) }, "DIR/t10k-labels-idx1-ubyte: wrong kind of file: it holds u8[30,28,28], not u8[n]"},
+		"wrong type":   {labels, func(b []byte) []byte { return idx(make([]byte, 30*28*28), 30, 28, 28) }, "DIR/t10k-labels-idx1-ubyte: wrong kind of file: the header says u8[30,28,28], not u8[n]"},
 		"wrong count":  {labels, func(b []byte) []byte { return idx(b[8:36], 28) }, "wrong count: DIR/t10k-images-idx3-ubyte.gz has 30 images and DIR/t10k-labels-idx1-ubyte has 28 labels"},
 		"checksum":     {images, func(b []byte) []byte { b[len(b)-6] ^= 1; return b }, "DIR/train-images-idx3-ubyte.gz: after the last element: gzip: invalid checksum"},
 		"wrong labels": {labels, func(b []byte) []byte { b[10] = 10; return b }, "DIR/t10k-labels-idx1-ubyte: label 2 is 10, outside 0 to 9"},

@@ -37,6 +37,11 @@ var idxOther = map[byte]string{0x09: "i8", 0x0b: "i16"}
 //
 // Memory is taken as elements arrive, never because the header asks for it.
 func ReadIDX(r io.Reader) (*tensor.Tensor, error) {
+	return readIDX(r, func(types.Type) error { return nil })
+}
+
+// readIDX is ReadIDX of a type that accept has nothing against.
+func readIDX(r io.Reader, accept func(types.Type) error) (*tensor.Tensor, error) {
 	br := bufio.NewReader(r)
 	if magic, _ := br.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
 		z, err := gzip.NewReader(br)
@@ -50,6 +55,9 @@ func ReadIDX(r io.Reader) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := accept(t); err != nil {
+		return nil, err
+	}
 	raw, err := readIDXBody(br, t)
 	if err != nil {
 		return nil, err
@@ -59,12 +67,16 @@ func ReadIDX(r io.Reader) (*tensor.Tensor, error) {
 
 // ReadIDXFile is [ReadIDX] of a file; its errors name the file.
 func ReadIDXFile(path string) (*tensor.Tensor, error) {
+	return readIDXFile(path, func(types.Type) error { return nil })
+}
+
+func readIDXFile(path string, accept func(types.Type) error) (*tensor.Tensor, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	defer f.Close()
-	t, err := ReadIDX(f)
+	t, err := readIDX(f, accept)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}

@@ -118,19 +118,17 @@ func readImages(imagesPath, labelsPath string) (*Images, error) {
 	return NewImages(images, labels, mnistClasses)
 }
 
-// readTyped reads an IDX file of bytes whose samples have the given shape.
+// readTyped reads an IDX file of bytes whose samples have the given shape. A
+// file of another kind is told by its header, before its elements are read.
 func readTyped(path string, sample ...int) (*tensor.Tensor, error) {
-	t, err := ReadIDXFile(path)
-	if err != nil {
-		return nil, err
-	}
-	sh := t.Shape()
-	if t.DType() != types.U8 || len(sh) != 1+len(sample) || !sh[1:].Equal(types.Shape(sample)) {
+	return readIDXFile(path, func(t types.Type) error {
+		if t.DType == types.U8 && len(t.Shape) == 1+len(sample) && t.Shape[1:].Equal(types.Shape(sample)) {
+			return nil
+		}
 		want := "u8[n]"
 		if len(sample) > 0 {
 			want = fmt.Sprintf("u8[n,%d,%d]", sample[0], sample[1])
 		}
-		return nil, fmt.Errorf("data: %s: wrong kind of file: it holds %s, not %s", path, t.Type(), want)
-	}
-	return t, nil
+		return fmt.Errorf("wrong kind of file: the header says %s, not %s", t, want)
+	})
 }

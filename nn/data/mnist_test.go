@@ -50,9 +50,9 @@ func TestMNISTErrors(t *testing.T) {
 		want    string
 	}{
 		"magic":      {"train-images-idx3-ubyte", []byte("hello"), "train-images-idx3-ubyte: not an IDX file: wrong magic number 0x68656c6c"},
-		"kind":       {"train-images-idx3-ubyte", idx(8, []uint32{3}, 1, 2, 3), "train-images-idx3-ubyte: wrong kind of file: it holds u8[3], not u8[n,28,28]"},
-		"side":       {"train-images-idx3-ubyte", idx(8, []uint32{1, 2, 2}, 1, 2, 3, 4), "train-images-idx3-ubyte: wrong kind of file: it holds u8[1,2,2], not u8[n,28,28]"},
-		"type":       {"t10k-labels-idx1-ubyte", idx(12, []uint32{1}, 0, 0, 0, 1), "t10k-labels-idx1-ubyte: wrong kind of file: it holds i32[1], not u8[n]"},
+		"kind":       {"train-images-idx3-ubyte", idx(8, []uint32{3}, 1, 2, 3), "train-images-idx3-ubyte: wrong kind of file: the header says u8[3], not u8[n,28,28]"},
+		"side":       {"train-images-idx3-ubyte", idx(8, []uint32{1, 2, 2}, 1, 2, 3, 4), "train-images-idx3-ubyte: wrong kind of file: the header says u8[1,2,2], not u8[n,28,28]"},
+		"type":       {"t10k-labels-idx1-ubyte", idx(12, []uint32{1}, 0, 0, 0, 1), "t10k-labels-idx1-ubyte: wrong kind of file: the header says i32[1], not u8[n]"},
 		"truncated":  {"t10k-labels-idx1-ubyte", idx(8, []uint32{2}, 1), "t10k-labels-idx1-ubyte: the header says u8[2], 2 bytes, of which 1 are there: truncated"},
 		"count":      {"t10k-labels-idx1-ubyte", idx(8, []uint32{3}, 1, 2, 3), "t10k-images-idx3-ubyte.gz has 2 images and "},
 		"label":      {"t10k-labels-idx1-ubyte", idx(8, []uint32{2}, 1, 10), "t10k-labels-idx1-ubyte: label 1 is 10, outside 0 to 9"},
