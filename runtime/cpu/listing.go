@@ -54,6 +54,10 @@ func list(b *strings.Builder, code []instr, indent string) {
 		}
 		b.WriteByte('\n')
 		list(b, in.body, indent+"  ")
+		if in.lane != nil {
+			fmt.Fprintf(b, "%s  %d bytes of machine code for\n", indent, in.lane.loop.Size())
+			list(b, in.lane.replace, indent+"    ")
+		}
 	}
 }
 

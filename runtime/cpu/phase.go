@@ -216,6 +216,13 @@ func (c *compiler) tiles(group []int) {
 		c.finish(b, "point", 1, 1)
 		return
 	}
+	if k := c.rowsOf(group); k > 0 {
+		width := points(axes[k:])
+		step := max(1, tileLanes/width)
+		b.openRows(axes[:k], axes[k:], step, func() { b.stores(c.k, group) })
+		c.finish(b, "row tiles", points(axes[:k]), max(step, grainLanes/width))
+		return
+	}
 	step := min(total, tileLanes)
 	n := b.open()
 	b.bindLanes(n, &space{axes: axes, whole: total <= step}, step)

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"dumbtorch/ir/kernel"
 )
 
@@ -130,16 +132,73 @@ func zeroBlock(st *state, in *instr) {
 // shortRows takes whole rows, several a tile where they are short.
 func (c *compiler) shortRows(b *builder, passing []int, sinks []*sink) {
 	s := &c.k.Sched
-	width := points(s.Inner)
-	step := max(1, tileLanes/width)
+	b.openRows(s.Outer, s.Inner, max(1, tileLanes/points(s.Inner)), func() { b.rowValues(c, passing, sinks) })
+}
+
+// openRows emits a loop over tiles of step rows; f fills its body.
+func (b *builder) openRows(outer, inner []*kernel.Axis, step int, f func()) {
+	width := points(inner)
 	n := b.open()
-	b.bindLanes(n, &space{axes: concat(s.Outer, s.Inner), row: len(s.Outer), whole: true}, step*width)
+	b.bindLanes(n, &space{axes: concat(outer, inner), row: len(outer), whole: true}, step*width)
 	b.rows = max(b.rows, step)
 	b.in(n, func() value {
-		b.rowValues(c, passing, sinks)
+		f()
 		return noValue
 	})
-	b.emit(instr{fn: runRowTiles, name: "row tiles", kind: rowTiles, dst: none, a: none, b: none, c: none, body: n.code, width: width, loop: &loop{total: points(s.Outer), step: step}})
+	b.emit(instr{
+		fn: runRowTiles, name: "row tiles", kind: rowTiles, dst: none, a: none, b: none, c: none, body: n.code, width: width, loop: &loop{total: points(outer), step: step},
+	})
+}
+
+// minRow is the number of lanes from which on it pays to take points row by row.
+const minRow = 32
+
+// rowsOf returns how many of the stores' axes number rows along which every load
+// is of neighbours or of one element, where over all axes some load is neither:
+// generated loops then load from the buffers themselves. It returns 0 where
+// tiles of points do.
+func (c *compiler) rowsOf(group []int) int {
+	axes := c.k.Stores[group[0]].Axes
+	var roots []*kernel.Expr
+	for _, i := range group {
+		if c.k.Stores[i].Value.HasFold() {
+			return 0
+		}
+		roots = append(roots, c.k.Stores[i].Value)
+	}
+	var coefs []map[*kernel.Axis]int64
+	plain := true
+	kernel.Walk(roots, func(e *kernel.Expr) {
+		if e.Kind != kernel.Load {
+			return
+		}
+		m := map[*kernel.Axis]int64{}
+		e.Args[0].Terms(func(k int64, arg *kernel.Expr) {
+			if plain = plain && arg.Kind == kernel.Var; plain {
+				m[arg.Axes[0]] = k
+			}
+		})
+		coefs = append(coefs, m)
+	})
+	if !plain {
+		return 0
+	}
+	fits := func(axes []*kernel.Axis) bool {
+		return !slices.ContainsFunc(coefs, func(m map[*kernel.Axis]int64) bool {
+			k, ok := collapse(axes, m)
+			return !ok || k != 0 && k != 1
+		})
+	}
+	for k := range axes {
+		if n := points(axes[k:]); n < minRow {
+			break
+		} else if n <= longRow && fits(axes[k:]) {
+			return k
+		} else if k == 0 && fits(axes) {
+			break
+		}
+	}
+	return 0
 }
 
 func concat(a, b []*kernel.Axis) []*kernel.Axis { return append(append([]*kernel.Axis{}, a...), b...) }
@@ -169,6 +228,7 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 	b.in(outer, func() value {
 		// Values of rows come first: a chunk's stores may overwrite what they read.
 		for _, i := range rowStores {
+			b.store = i
 			b.data(c.k.Stores[i].Value, noValue)
 		}
 		if len(fullStores)+len(fullSinks) > 0 {
@@ -188,6 +248,18 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 
 // rowValues accumulates sinks and computes stores, in the current block.
 func (b *builder) rowValues(c *compiler, passing []int, sinks []*sink) {
+	// A run-time check belongs to the first store that needs it.
+	for n := range c.k.Stores {
+		b.store = n
+		for _, k := range sinks {
+			if k.store == n {
+				b.data(k.fold.Args[0], noValue)
+			}
+		}
+		if slices.Contains(passing, n) {
+			b.data(c.k.Stores[n].Value, noValue)
+		}
+	}
 	for _, k := range sinks {
 		free := k.fold.Args[0].Free()
 		b.store = k.store
