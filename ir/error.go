@@ -65,16 +65,34 @@ var root = sync.OnceValue(func() string {
 func Caller() Pos {
 	var pcs [64]uintptr
 	n := runtime.Callers(2, pcs[:])
-	frames := runtime.CallersFrames(pcs[:n])
-	for {
-		f, more := frames.Next()
-		if f.Function != "" && !Own(f) && !hasPrefix(standard, f.Function) {
-			return Pos{filepath.Base(f.File), f.Line}
-		}
-		if !more {
-			return Pos{}
+	for i := range pcs[:n] {
+		if p := modelLine(pcs[i : i+1]); p.Line != 0 {
+			return p
 		}
 	}
+	return Pos{}
+}
+
+// modelLines holds what modelLine found, by program counter.
+var modelLines sync.Map
+
+// modelLine returns the innermost source line outside our own packages among
+// the frames, several with inlining, of one program counter; none has line 0.
+func modelLine(pc []uintptr) Pos {
+	if p, ok := modelLines.Load(pc[0]); ok {
+		return p.(Pos)
+	}
+	p := Pos{}
+	frames := runtime.CallersFrames(pc)
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); f.Function != "" && !Own(f) && !hasPrefix(standard, f.Function) {
+			p = Pos{filepath.Base(f.File), f.Line}
+			break
+		}
+	}
+	modelLines.Store(pc[0], p)
+	return p
 }
 
 // Own reports whether a frame is of the framework: of its packages, but not of

@@ -85,13 +85,13 @@ func (b *Builder) intern(e Expr) *Expr {
 	for _, a := range p.Args {
 		p.free |= a.free
 		p.folds = p.folds || a.folds
-		p.loads = p.loads || a.loads
+		p.loads |= a.loads
 	}
 	switch p.Kind {
 	case Var:
 		p.free = p.Axes[0].Bit()
 	case Load:
-		p.loads = true
+		p.loads |= paramBit(p.Param)
 	case Fold:
 		p.folds = true
 		p.free &^= SetOf(p.Axes)
@@ -323,7 +323,7 @@ func (b *Builder) If(p, x, y *Expr) *Expr {
 		return y
 	case x == y:
 		return x
-	case x.Kind == If && x.Args[2] == y && !x.Args[0].loads && conjuncts(p)+conjuncts(x.Args[0]) <= maxJoined: // p may guard a load of the inner predicate
+	case x.Kind == If && x.Args[2] == y && !x.Args[0].HasLoad() && conjuncts(p)+conjuncts(x.Args[0]) <= maxJoined: // p may guard a load of the inner predicate
 		return b.If(b.AllOf(p, x.Args[0]), x.Args[1], y)
 	case x.Kind == Const && y.Kind == Const && x.DType == types.Bool:
 		if x.Value().Int() != 0 {

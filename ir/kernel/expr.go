@@ -97,7 +97,7 @@ type Expr struct {
 	lo, hi int64 // range of an index
 	free   AxisSet
 	folds  bool
-	loads  bool
+	loads  uint64 // parameters that are loaded, by [paramBit]
 }
 
 // ID numbers the expressions of one builder in the order of creation: operands
@@ -111,7 +111,10 @@ func (e *Expr) Free() AxisSet { return e.free }
 func (e *Expr) HasFold() bool { return e.folds }
 
 // HasLoad reports whether the expression contains a load.
-func (e *Expr) HasLoad() bool { return e.loads }
+func (e *Expr) HasLoad() bool { return e.loads != 0 }
+
+// paramBit stands for a parameter in a set; parameters 64 apart share a bit.
+func paramBit(param int) uint64 { return 1 << (uint(param) % 64) }
 
 // Range returns bounds of an index expression, both inclusive.
 func (e *Expr) Range() (lo, hi int64) { return e.lo, e.hi }

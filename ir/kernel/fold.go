@@ -264,13 +264,12 @@ func (b *Builder) Refine(roots []*Expr) *Builder {
 
 // Walk visits every expression reachable from roots once, operands first.
 func Walk(roots []*Expr, f func(*Expr)) {
-	seen := map[*Expr]bool{}
+	seen := newVisited(roots)
 	var visit func(e *Expr)
 	visit = func(e *Expr) {
-		if seen[e] {
+		if !seen.add(e) {
 			return
 		}
-		seen[e] = true
 		for _, a := range e.Args {
 			visit(a)
 		}
@@ -279,4 +278,41 @@ func Walk(roots []*Expr, f func(*Expr)) {
 	for _, r := range roots {
 		visit(r)
 	}
+}
+
+// visited is a set of expressions of one builder, by their numbers.
+type visited []uint64
+
+// newVisited returns a set for roots and their operands.
+func newVisited(roots []*Expr) visited {
+	n := int32(0)
+	for _, r := range roots {
+		n = max(n, r.id)
+	}
+	return make(visited, n/64+1)
+}
+
+// add reports whether e is new.
+func (v visited) add(e *Expr) bool {
+	w, bit := &v[e.id/64], uint64(1)<<(e.id%64)
+	if *w&bit != 0 {
+		return false
+	}
+	*w |= bit
+	return true
+}
+
+// foldVisits holds the expressions met outside of folds, and those under one.
+type foldVisits [2]visited
+
+func newFoldVisits(roots ...*Expr) foldVisits {
+	return foldVisits{newVisited(roots), newVisited(roots)}
+}
+
+// add reports whether e is new where it stands.
+func (v foldVisits) add(e *Expr, inFold bool) bool {
+	if inFold {
+		return v[1].add(e)
+	}
+	return v[0].add(e)
 }

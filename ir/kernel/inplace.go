@@ -33,12 +33,20 @@ func (l *Launch) InPlace(out, in int) bool {
 		return false
 	}
 	w := loadWalk{bound: func(param int) bool { return l.Args[param] == in }, at: s.Index}
+	for j, a := range l.Args {
+		if a == in {
+			w.params |= paramBit(j)
+		}
+	}
 	if k.Sched.Form == Rows {
 		w.row = SetOf(k.Sched.Inner)
 	}
 	for i := range k.Stores {
 		t := &k.Stores[i]
-		w.seen, w.loads, w.column = map[visit]bool{}, false, false
+		if (t.Index.loads|t.Value.loads)&w.params == 0 {
+			continue
+		}
+		w.seen, w.loads, w.column = newFoldVisits(t.Index, t.Value), false, false
 		if !w.ok(t.Index, false) || !w.ok(t.Value, false) {
 			return false
 		}
@@ -49,27 +57,21 @@ func (l *Launch) InPlace(out, in int) bool {
 	return true
 }
 
-type visit struct {
-	e      *Expr
-	inFold bool
-}
-
 // A loadWalk looks for loads of some parameters elsewhere than at one index.
 type loadWalk struct {
 	bound  func(param int) bool
+	params uint64 // those that bound holds for, and others that share their bits
 	at     *Expr
 	row    AxisSet // folds over it may stand above the loads
-	seen   map[visit]bool
+	seen   foldVisits
 	loads  bool // there was a load
 	column bool // there was a fold over other axes than row
 }
 
 func (w *loadWalk) ok(e *Expr, inFold bool) bool {
-	v := visit{e, inFold}
-	if w.seen[v] {
+	if e.loads&w.params == 0 && !e.folds || !w.seen.add(e, inFold) {
 		return true
 	}
-	w.seen[v] = true
 	switch {
 	case e.Kind == Load && w.bound(e.Param):
 		if inFold || e.Args[0] != w.at {

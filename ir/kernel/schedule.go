@@ -65,7 +65,7 @@ func (k *Kernel) checkRows(s Schedule) error {
 	w := rowsWalk{outer: SetOf(s.Outer), inner: SetOf(s.Inner)}
 	all := w.outer | w.inner
 	for i, st := range k.Stores {
-		w.over, w.sink, w.seen = SetOf(st.Axes), false, map[visit]bool{}
+		w.over, w.sink, w.seen = SetOf(st.Axes), false, newFoldVisits(st.Value)
 		if err := w.check(st.Value, false); err != nil {
 			return fmt.Errorf("store %d %w", i, err)
 		}
@@ -80,15 +80,13 @@ func (k *Kernel) checkRows(s Schedule) error {
 type rowsWalk struct {
 	outer, inner, over AxisSet // over: of the store
 	sink               bool    // there was a fold of a sink
-	seen               map[visit]bool
+	seen               foldVisits
 }
 
 func (w *rowsWalk) check(e *Expr, inFold bool) error {
-	v := visit{e, inFold}
-	if !e.HasFold() || w.seen[v] {
+	if !e.HasFold() || !w.seen.add(e, inFold) {
 		return nil
 	}
-	w.seen[v] = true
 	if e.Kind == Fold {
 		switch axes := SetOf(e.Axes); {
 		case axes == w.inner:

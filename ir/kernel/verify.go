@@ -235,7 +235,7 @@ type bounds struct {
 }
 
 func (g *bounds) check(e *Expr, under bool) (*Expr, error) {
-	if under || g.seen[guardedExpr{e, under}] || !e.loads {
+	if under || g.seen[guardedExpr{e, under}] || !e.HasLoad() {
 		return nil, nil // what a guard keeps in range is known at run time only
 	}
 	g.seen[guardedExpr{e, under}] = true
