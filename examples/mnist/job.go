@@ -14,15 +14,19 @@ import (
 	"dumbtorch/runtime/session"
 )
 
-// linear is the classifier that -model linear asks for.
+// linear is a classifier of one layer.
 type linear struct{ FC *nn.Linear }
 
 // Forward returns logits.
 func (m *linear) Forward(x *graph.Node) *graph.Node { return m.FC.Forward(x) }
 
+// newModel returns the classifier that -model asks for.
 func (o *options) newModel() nn.Layer {
-	if o.model == "linear" {
+	switch o.model {
+	case "linear":
 		return &linear{nn.NewLinear(models.MNISTPixels, models.MNISTClasses)}
+	case "cnn":
+		return models.NewMNISTCNN()
 	}
 	return models.NewMNIST()
 }
@@ -32,7 +36,7 @@ const evalBatch = 500
 
 // job loads the data, trains or not, and tests.
 func (o *options) job(ctx context.Context) (err error) {
-	for _, path := range []string{o.save, o.plot} {
+	for _, path := range []string{o.save, o.plot, o.log} {
 		if err := writable(path); err != nil {
 			return err
 		}
@@ -99,6 +103,10 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 	if err != nil {
 		return err
 	}
+	logs, err := o.loggers()
+	if err != nil {
+		return err
+	}
 	curves := &curves{perEpoch: loader.Batches()}
 	steps := float64(o.epochs * loader.Batches())
 	saved := 0
@@ -107,7 +115,7 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 		Eval: eval, EvalData: test, EvalName: "test",
 		Rate:     func(step int) float64 { return o.lr * (1 - float64(step)/steps) },
 		Progress: o.stdout, Unit: "images",
-		Checkpoints: o.checkpointing(), EarlyStop: train.EarlyStop{Metric: "accuracy", Larger: true},
+		Loggers: logs, Checkpoints: o.checkpointing(), EarlyStop: train.EarlyStop{Metric: "accuracy", Larger: true},
 		OnStep: curves.step,
 		OnEpoch: func(e *train.Epoch) error {
 			curves.epoch(e)
@@ -118,6 +126,9 @@ func (o *options) train(ctx context.Context, s *session.Session, model nn.Layer,
 			return train.SaveWeights(o.save, s, nn.Params(model))
 		},
 	})
+	for _, l := range logs {
+		err = errors.Join(err, l.Close())
+	}
 	if report.Reason == train.Cancelled {
 		fmt.Fprintln(o.stdout, report)
 		if saved > 0 {
@@ -141,4 +152,29 @@ func (o *options) checkpointing() train.Checkpoints {
 		return train.Checkpoints{}
 	}
 	return train.Checkpoints{Dir: o.checkpoints, Every: 50, Resume: o.resume, Meta: map[string]string{"model": o.model}}
+}
+
+// logger is a train.Logger with a file.
+type logger interface {
+	train.Logger
+	io.Closer
+}
+
+// loggers returns the logs that are asked for.
+func (o *options) loggers() (list []logger, err error) {
+	if o.log != "" {
+		l, err := train.NewCSVLog(o.log, 0)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	if o.board != "" {
+		l, err := train.NewTensorBoard(o.board, 10)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }

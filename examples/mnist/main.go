@@ -1,5 +1,5 @@
-// Command mnist trains a classifier of handwritten digits, 784-512-256-10, from
-// nothing but this repository: by default on digits that it draws itself, with
+// Command mnist trains a classifier of handwritten digits, a perceptron or a
+// convolutional network, from nothing but this repository: by default on digits that it draws itself, with
 // -data or -download on MNIST. See the README beside this file.
 package main
 
@@ -52,6 +52,7 @@ type options struct {
 	save, load      string
 	checkpoints     string
 	resume          bool
+	log, board      string
 	plot            string
 	eval            bool
 	stdout, stderr  io.Writer
@@ -89,7 +90,7 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.batch, "batch", 128, "samples of a training step")
 	f.Float64Var(&o.lr, "lr", 0.1, "learning rate of the first step; it falls linearly to 0")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the first weights and of the order of samples")
-	f.StringVar(&o.model, "model", "mlp", "mlp (784-512-256-10) or linear (784-10)")
+	f.StringVar(&o.model, "model", "mlp", "mlp (784-512-256-10), cnn (two convolutions, two linear layers) or linear (784-10)")
 	f.StringVar(&o.device, "device", "cpu", "where to run: "+strings.Join(device.Kinds(), ", "))
 	f.IntVar(&o.threads, "threads", 0, "threads of the device cpu; 0 means all cores")
 	f.StringVar(&o.dir, "data", "", "folder of MNIST's four IDX files, plain or .gz, instead of drawn digits")
@@ -99,6 +100,8 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.load, "load", "", "start from the weights of this .safetensors or .npz file")
 	f.StringVar(&o.checkpoints, "checkpoint", "", "keep the run in this folder, so that it can be resumed")
 	f.BoolVar(&o.resume, "resume", false, "go on from the newest checkpoint in -checkpoint, if there is one")
+	f.StringVar(&o.log, "log", "", "write loss and accuracy of every epoch to this CSV file")
+	f.StringVar(&o.board, "tensorboard", "", "write event files for TensorBoard into this folder")
 	f.StringVar(&o.plot, "plot", "", "draw the curves of loss and accuracy into this PNG file")
 	f.BoolVar(&o.eval, "eval", false, "test the weights of -load, without training")
 	if err := f.Parse(args); err != nil {
@@ -124,8 +127,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("-batch %d: at least 1", o.batch)
 	case !(o.lr > 0) || math.IsInf(o.lr, 1):
 		return fmt.Errorf("-lr %v: a finite number above 0", o.lr)
-	case o.model != "mlp" && o.model != "linear":
-		return fmt.Errorf("-model %q: mlp or linear", o.model)
+	case o.model != "mlp" && o.model != "cnn" && o.model != "linear":
+		return fmt.Errorf("-model %q: mlp, cnn or linear", o.model)
 	case o.threads < 0:
 		return fmt.Errorf("-threads %d: at least 0", o.threads)
 	case o.threads > 0 && o.device != "cpu":
@@ -140,8 +143,8 @@ func (o *options) check(rest []string) error {
 		return errors.New("-eval tests the weights of -load FILE, which is missing")
 	case o.plot != "" && !strings.EqualFold(filepath.Ext(o.plot), ".png"):
 		return fmt.Errorf("-plot %s: the picture is a PNG, the file's name must end with .png", o.plot)
-	case o.eval && (o.save != "" || o.plot != "" || o.checkpoints != ""):
-		return errors.New("-eval does not train: there is nothing to -save, -plot or -checkpoint")
+	case o.eval && (o.save != "" || o.plot != "" || o.checkpoints != "" || o.log != "" || o.board != ""):
+		return errors.New("-eval does not train: there is nothing to -save, -plot, -checkpoint or log")
 	case o.resume && o.checkpoints == "":
 		return errors.New("-resume needs the folder of -checkpoint DIR")
 	}

@@ -56,7 +56,7 @@ fc\.weight  f32\[10,784\]               7840
 fc\.bias    f32\[10\]                     10
 total                                7850
 
-epoch 1/2: loss \d\.\d{4}, test loss \d\.\d{4}, test accuracy \d+\.\d\d%, \d+ images/s
+epoch 1/2: loss \d\.\d{4}, test loss \d\.\d{4}, test accuracy \d+\.\d\d%, \d+ images/s(, \d+s left)?
 epoch 2/2: loss \d\.\d{4}, test loss \d\.\d{4}, test accuracy \d+\.\d\d%, \d+ images/s
 test accuracy \d+\.\d\d%
 $`), out)
@@ -142,6 +142,15 @@ func TestPerceptronIsBetterThanLinear(t *testing.T) {
 	linear, mlp := accuracy(t, fine(t, with(flags, "linear")...)), accuracy(t, fine(t, with(flags, "mlp")...))
 	require.Greater(t, mlp, 90.0)
 	require.Greater(t, mlp, linear+8)
+}
+
+// The convolutional network trains, and has PyTorch's names and layouts.
+func TestCNN(t *testing.T) {
+	out := fine(t, "-model", "cnn", "-samples", "32", "-batch", "16", "-epochs", "1")
+	for _, line := range []string{"conv1.weight  f32[32,1,3,3] ", "conv2.weight  f32[64,32,3,3] ", "conv2.bias    f32[64] ", "fc1.weight    f32[128,3136] ", "fc2.bias      f32[10] "} {
+		require.Contains(t, out, "\n"+line)
+	}
+	require.Contains(t, out, "epoch 1/1: loss 2.")
 }
 
 // One epoch of the real MNIST, where it is at hand.
@@ -245,9 +254,22 @@ func TestResume(t *testing.T) {
 	require.Contains(t, stderr, folder+" holds those of another run")
 }
 
+func TestLogs(t *testing.T) {
+	dir := t.TempDir()
+	path, board := filepath.Join(dir, "log.csv"), filepath.Join(dir, "board")
+	fine(t, with(small, "-log", path, "-tensorboard", board)...)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Regexp(t, `^epoch,step,seconds,samples/s,loss,test loss,test accuracy\n1,3,.*\n2,6,.*\n$`, string(text))
+	entries, err := os.ReadDir(board)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Contains(t, entries[0].Name(), "tfevents")
+}
+
 func TestHelp(t *testing.T) {
 	out := fine(t, "-help")
-	for _, flag := range []string{"-epochs", "-batch", "-lr", "-seed", "-device", "-threads", "-save", "-load", "-checkpoint", "-resume", "-plot", "-eval", "-data", "-download"} {
+	for _, flag := range []string{"-epochs", "-batch", "-lr", "-seed", "-device", "-threads", "-save", "-load", "-checkpoint", "-resume", "-log", "-tensorboard", "-plot", "-eval", "-data", "-download"} {
 		require.Regexp(t, `\n  `+flag+`[ \n]`, out)
 	}
 }
@@ -262,7 +284,7 @@ func TestMisuse(t *testing.T) {
 		"-batch -1: at least 1":                                 {"-batch", "-1"},
 		"-lr 0: a finite number above 0":                        {"-lr", "0"},
 		"-lr NaN: a finite number above 0":                      {"-lr", "NaN"},
-		`-model "cnn": mlp or linear`:                           {"-model", "cnn"},
+		`-model "rnn": mlp, cnn or linear`:                      {"-model", "rnn"},
 		"-threads -1: at least 0":                               {"-threads", "-1"},
 		"-threads is for -device cpu, not for interp":           {"-threads", "2", "-device", "interp"},
 		`-device "tpu": there are `:                             {"-device", "tpu"},
