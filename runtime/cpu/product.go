@@ -33,6 +33,9 @@ type typedProduct[T gemm.Element] struct {
 	a, b gemm.Strided[T]
 	ta   table[T]
 	tb   table[T]
+	wa   *gemm.WindowOf[T]
+	wb   *gemm.WindowOf[T]
+	turn []T     // a tile of the result, turned
 	code []instr // the epilogue
 	item int     // of the batch
 }
@@ -41,18 +44,30 @@ func newTypedProduct[T gemm.Element](st *state, x *contraction) *typedProduct[T]
 	p := &typedProduct[T]{x: x, st: st}
 	p.g.Plan = x.gemm
 	p.g.A, p.g.B = &p.a, &p.b
-	p.a = gemm.Strided[T]{Stride: int(x.a.stride), KStride: int(x.a.step)}
-	p.b = gemm.Strided[T]{Stride: int(x.b.stride), KStride: int(x.b.step)}
-	if x.a.rows != nil {
-		p.g.A, p.ta.rows, p.ta.steps = &p.ta, x.a.rows, x.a.steps
-	}
-	if x.b.rows != nil {
-		p.g.B, p.tb.rows, p.tb.steps = &p.tb, x.b.rows, x.b.steps
+	p.g.A = p.packer(&x.a, &p.a, &p.ta, &p.wa)
+	p.g.B = p.packer(&x.b, &p.b, &p.tb, &p.wb)
+	if x.turned {
+		rows, cols := x.gemm.TileSize()
+		p.turn = make([]T, rows*cols)
 	}
 	if x.direct == nil {
 		p.g.Epilogue = p.finish
 	}
 	return p
+}
+
+// packer returns the operand that o describes, as one of the given kinds.
+func (p *typedProduct[T]) packer(o *operand, s *gemm.Strided[T], t *table[T], w **gemm.WindowOf[T]) gemm.Packer[T] {
+	switch {
+	case o.window != nil:
+		*w = gemm.NewWindowOf[T](p.x.gemm, o.window)
+		return *w
+	case o.rows != nil:
+		t.rows, t.steps = o.rows, o.steps
+		return t
+	}
+	*s = gemm.Strided[T]{Stride: int(o.stride), KStride: int(o.step), Page: int(o.page), PageStride: int(o.pageStep)}
+	return s
 }
 
 // bind points the operands at item of the batch.
@@ -64,8 +79,8 @@ func (p *typedProduct[T]) bind(item int) {
 	if x.direct != nil {
 		atC = x.direct.c
 	}
-	for i := len(x.batch) - 1; i >= 0; i-- {
-		e := x.batch[i].Extent
+	for i := len(x.batchAxes) - 1; i >= 0; i-- {
+		e := x.batchAxes[i].Extent
 		v := int64(item % e)
 		item /= e
 		atA += v * x.a.batch[i]
@@ -77,6 +92,12 @@ func (p *typedProduct[T]) bind(item int) {
 	p.a.Data, p.b.Data = a[max(0, atA):], b[max(0, atB):]
 	p.ta.data, p.ta.base = a, atA
 	p.tb.data, p.tb.base = b, atB
+	if p.wa != nil {
+		p.wa.Bind(a, atA)
+	}
+	if p.wb != nil {
+		p.wb.Bind(b, atB)
+	}
 	if x.direct != nil {
 		p.g.C, p.g.LDC = buffer[T](p.st, x.direct.buf)[atC:], int(x.direct.stride)
 	}
@@ -110,6 +131,16 @@ func (p *typedProduct[T]) run(ph *phase, task int) {
 func (p *typedProduct[T]) finish(c []T, ldc, m0, m1, n0, n1 int) {
 	if m0 == m1 || n0 == n1 {
 		return
+	}
+	if p.x.turned {
+		rows := m1 - m0
+		for j := range n1 - n0 {
+			row := p.turn[j*rows:][:rows]
+			for i := range row {
+				row[i] = c[i*ldc+j]
+			}
+		}
+		c, ldc, m0, m1, n0, n1 = p.turn, rows, n0, n1, m0, m1
 	}
 	p.st.tile = tile{unsafe.Pointer(unsafe.SliceData(c)), ldc, m0, m1, n0, n1, p.item}
 	run(p.st, p.code)

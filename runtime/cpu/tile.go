@@ -4,36 +4,40 @@ import (
 	"slices"
 	"unsafe"
 
-	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/gemm"
 )
 
 // epilogue compiles the stores for one row of a tile of C, which the executor
 // puts into the register acc.
 func (c *compiler) epilogue(b *builder, x *contraction) {
-	s := c.k.Sched.Contract
 	n := b.open()
-	rows := slices.Concat(s.Batch, s.M)
+	rows := slices.Concat(x.batchAxes, x.rows)
 	slots := b.bindEnv(n, rows)
-	b.bindLanes(n, &space{axes: s.N}, min(points(s.N), maxTileCols))
+	b.bindLanes(n, &space{axes: x.cols}, x.tileCols())
 	acc := b.in(n, func() value {
 		acc := b.reg(full, x.d.Size())
 		b.regs[acc.r].placed = true
-		b.subst[s.Fold] = source{reg: &acc}
+		b.subst[c.k.Sched.Contract.Fold] = source{reg: &acc}
 		all := make([]int, len(c.k.Stores))
 		for i := range all {
 			all[i] = i
 		}
 		b.stores(c.k, all)
-		delete(b.subst, s.Fold)
+		delete(b.subst, c.k.Sched.Contract.Fold)
 		return acc
 	})
 	b.emit(instr{fn: runTileRows, name: "tile", kind: productTile, dst: none, a: none, b: none, c: none, body: n.code,
-		width: x.d.Size(), imm: int64(x.m), loop: newLoop(slots, rows, 0), acc: acc.r})
+		width: x.d.Size(), imm: int64(points(x.rows)), loop: newLoop(slots, rows, 0), acc: acc.r})
 }
 
-// maxTileCols bounds the columns of a tile of C.
-const maxTileCols = 256
+// tileCols bounds the columns of a tile of the result.
+func (x *contraction) tileCols() int {
+	rows, cols := x.gemm.TileSize()
+	if x.turned {
+		return rows
+	}
+	return cols
+}
 
 // A tile is a finished tile of C on its way through the epilogue.
 type tile struct {
@@ -70,21 +74,21 @@ type rectStream struct {
 
 // squareTiles replaces the rows of an epilogue by rectangles where one generated loop does it all, reading and writing
 // memory that is contiguous along a row.
-func (p *phase) squareTiles(b *builder, s *kernel.Contraction) {
+func (p *phase) squareTiles(b *builder, x *contraction) {
 	for i := range p.code {
 		in := &p.code[i]
 		if in.name != "tile" {
 			continue
 		}
-		if r := b.rectangle(in, s); r != nil {
+		if r := b.rectangle(in, len(x.rows)); r != nil {
 			in.fn, in.name, in.rect = runRectangle, "tile.2d", r
-			p.contract.tile = in
+			x.tile = in
 		}
 	}
 }
 
 // rectangle returns how the tile in runs as a rectangle, or nil.
-func (b *builder) rectangle(in *instr, s *kernel.Contraction) *rectangle {
+func (b *builder) rectangle(in *instr, rows int) *rectangle {
 	r := &rectangle{}
 	loads := map[reg]*instr{}
 	var lane *laneLoop
@@ -104,7 +108,7 @@ func (b *builder) rectangle(in *instr, s *kernel.Contraction) *rectangle {
 		return nil
 	}
 	add := func(m memStream, load bool) bool {
-		stride, ok := rowStride(m.aff, in.loop, len(s.M))
+		stride, ok := rowStride(m.aff, in.loop, rows)
 		r.mem = append(r.mem, rectStream{m, stride, load})
 		return ok && len(m.aff.regs) == 0
 	}
@@ -202,6 +206,9 @@ const aheadBytes = 1 << 17
 // ahead appends to list what the epilogue of an item of the batch reads beside the product.
 func (x *contraction) ahead(st *state, list []gemm.Ahead, item int) []gemm.Ahead {
 	if x.tile == nil {
+		return list
+	}
+	if x.turned {
 		return list
 	}
 	x.tile.loop.seek(st.env, item*x.m)

@@ -50,7 +50,7 @@ func benchmarkGemm[T float32 | float64](b *testing.B, peer func(tA, tB blas.Tran
 					x, y, c := ramp[T](m*k), ramp[T](n*k), make([]T, m*n)
 					g := &Product[T]{Plan: mustPlan[T](m, n, k), C: c, LDC: n}
 					lda, ldb, tA, tB := k, n, blas.NoTrans, blas.NoTrans
-					a, bb := &Strided[T]{x, k, 1}, &Strided[T]{y, 1, n}
+					a, bb := &Strided[T]{Data: x, Stride: k, KStride: 1}, &Strided[T]{Data: y, Stride: 1, KStride: n}
 					if orientation == "NT" {
 						bb.Stride, bb.KStride, ldb, tB = k, 1, k, blas.Trans
 					}

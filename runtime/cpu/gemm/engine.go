@@ -12,12 +12,13 @@ import (
 // process.
 type engine struct {
 	coder
-	code       *native.Code
-	kernels    [maxKernelRows][2]int // offsets in code, by rows-1 and vectors-1
-	inPlace    [2]int                // those of one row for a B that is not packed
-	packer     int
-	dot        int
-	prefetcher int
+	code            *native.Code
+	kernels         [maxKernelRows][2]int // offsets in code, by rows-1 and vectors-1
+	inPlace         [2]int                // those of one row for a B that is not packed
+	packer          int
+	dot             int
+	prefetcher      int
+	copier, strider int // of pieces, from offsets and from one stride
 }
 
 const maxKernelRows = 12
@@ -85,6 +86,12 @@ func newEngine(c coder) (*engine, error) {
 		return nil, err
 	}
 	if e.prefetcher, err = add(c.prefetchRows()); err != nil {
+		return nil, err
+	}
+	if e.copier, err = add(c.copier(true)); err != nil {
+		return nil, err
+	}
+	if e.strider, err = add(c.copier(false)); err != nil {
 		return nil, err
 	}
 	if e.code, err = native.Load(all); err != nil {

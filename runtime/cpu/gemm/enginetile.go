@@ -34,8 +34,17 @@ func (p Plan) engineCols(rowTiles int) int {
 	return roundUp(ceilDiv(p.N, ceilDiv(p.N, wide)), panel)
 }
 
-// onePass reports whether one pass takes all steps.
-func (p Plan) onePass() bool { return p.K > 0 && p.K <= p.depth }
+// pass returns the end of the pass that begins with step k0.
+func (p Plan) pass(k0 int) int {
+	k1 := min(k0+p.depth, p.K)
+	if p.page > 0 {
+		k1 = min(k1, (k0/p.page+1)*p.page)
+	}
+	return k1
+}
+
+// onePass reports whether one pass takes all steps, and no more than its rows are needed at a time.
+func (p Plan) onePass() bool { return p.K > 0 && p.K <= p.depth && !p.whole }
 
 // engineScratch returns the lengths of a worker's block of A, of B, of a tile
 // of C and of an edge.
@@ -75,40 +84,44 @@ func (g *Product[T]) packStrip(dst []T, n0, n1, k0, k1 int) {
 
 func (g *Product[T]) packPanel(dst []T, width, n0, n1, k0, k1 int) {
 	s, ok := g.B.(*Strided[T])
-	switch {
-	case !ok || n1-n0 < width:
+	if !ok || n1-n0 < width || s.Stride != 1 && s.KStride != 1 {
 		g.B.Pack(dst, width, n0, n1, k0, k1)
-	case s.Stride == 1:
-		at := k0*s.KStride + n0
-		for len(dst) > 0 {
-			copy(dst[:width], s.Data[at:at+width])
-			dst = dst[width:]
-			at += s.KStride
+		return
+	}
+	for k := k0; k < k1; {
+		end := s.pageEnd(k, k1)
+		if part := dst[(k-k0)*width : (end-k0)*width]; s.Stride == 1 {
+			at := s.step(k) + n0
+			for len(part) > 0 {
+				copy(part[:width], s.Data[at:at+width])
+				part = part[width:]
+				at += s.KStride
+			}
+		} else {
+			g.transposePanel(part, s, width, n0, k, end)
 		}
-	case s.KStride == 1:
-		g.transposePanel(dst, s, width, n0, k0, k1)
-	default:
-		s.Pack(dst, width, n0, n1, k0, k1)
+		k = end
 	}
 }
 
-// transposePanel packs full panels of rows that are contiguous over the steps.
+// transposePanel packs full panels of rows that are contiguous over the steps, all of one page.
 func (g *Product[T]) transposePanel(dst []T, s *Strided[T], width, n0, k0, k1 int) {
 	e := g.Plan.engine
 	unit := 32 / e.elem
 	blocks := (k1 - k0) / unit
+	at := s.step(k0)
 	for i := 0; i < width && blocks > 0; i += unit {
 		// The last element read proves that all of them lie within the data.
-		_ = s.Data[(n0+i+unit-1)*s.Stride+k0+blocks*unit-1]
+		_ = s.Data[(n0+i+unit-1)*s.Stride+at+blocks*unit-1]
 		_ = dst[(blocks*unit-1)*width+i+unit-1]
 		e.transpose(&packArgs{
-			src: unsafe.Pointer(&s.Data[(n0+i)*s.Stride+k0]), dst: unsafe.Pointer(&dst[i]),
+			src: unsafe.Pointer(&s.Data[(n0+i)*s.Stride+at]), dst: unsafe.Pointer(&dst[i]),
 			stride: int64(s.Stride * e.elem), dpitch: int64(width * e.elem), blocks: int64(blocks),
 		})
 	}
-	for k := k0 + blocks*unit; k < k1; k++ {
+	for k := blocks * unit; k < k1-k0; k++ {
 		for i := range width {
-			dst[(k-k0)*width+i] = s.Data[(n0+i)*s.Stride+k]
+			dst[k*width+i] = s.Data[(n0+i)*s.Stride+at+k]
 		}
 	}
 }
@@ -122,8 +135,9 @@ func (g *Product[T]) engineTile(shared, scratch, c []T, ldc, m0, m1, n0, n1 int)
 	if g.Epilogue != nil {
 		cols = ldc // the tile has room for whole vectors
 	}
-	for k0 := 0; k0 < p.K; k0 += p.depth {
-		k1 := min(k0+p.depth, p.K)
+	step := ceilDiv(m1-m0, ceilDiv(m1-m0, p.engine.maxRows()))
+	for k0, k1 := 0, 0; k0 < p.K; k0 = k1 {
+		k1 = p.pass(k0)
 		b := bufB
 		if p.shared {
 			strip := roundUp(n1-n0, p.engine.lanes())
@@ -131,14 +145,14 @@ func (g *Product[T]) engineTile(shared, scratch, c []T, ldc, m0, m1, n0, n1 int)
 		} else {
 			g.packStrip(b, n0, n1, k0, k1)
 		}
-		for m := m0; m < m1; m += p.engine.maxRows() {
-			rows := min(p.engine.maxRows(), m1-m)
+		for m := m0; m < m1; m += step {
+			rows := min(step, m1-m)
 			at := (m - m0) * ldc
 			if g.Epilogue != nil && p.onePass() {
 				at = 0
 			}
 			g.engineRows(bufA, b, c[at:], ldc, m, rows, n0, cols, k0, k1)
-			if g.Epilogue != nil && k1 == p.K {
+			if g.Epilogue != nil && k1 == p.K && !p.whole {
 				g.Epilogue(c[at:], ldc, m, m+rows, n0, n1)
 			}
 		}
@@ -198,15 +212,24 @@ const maxLanes = 16
 func (g *Product[T]) rowsOfA(buf []T, m, rows, k0, k1 int) (a []T, rs, ks int) {
 	e := g.Plan.engine
 	depth := k1 - k0
-	s, ok := g.A.(*Strided[T])
-	if !ok {
+	pitch := depth + aliasPad
+	var s *Strided[T]
+	switch x := g.A.(type) {
+	case *Strided[T]:
+		s = x
+	case *WindowOf[T]:
+		if x.alongSteps {
+			x.packRows(buf, pitch, m, m+rows, k0, k1)
+			return buf, pitch, 1
+		}
+	}
+	if s == nil || s.pageEnd(k0, k1) < k1 {
 		a = buf[:e.maxRows()*depth]
 		g.A.Pack(a, e.maxRows(), m, m+rows, k0, k1)
 		return a, 1, e.maxRows()
 	}
-	at := m*s.Stride + k0*s.KStride
+	at := m*s.Stride + s.step(k0)
 	if s.KStride == 1 && s.Stride*e.elem%aliasBytes == 0 && rows > 1 && s.Stride > 0 {
-		pitch := depth + aliasPad
 		for r := range rows {
 			copy(buf[r*pitch:][:depth], s.Data[at+r*s.Stride:])
 		}

@@ -45,6 +45,8 @@ func checkOperand[T Element](p Packer[T], rows, k int) error {
 		return fmt.Errorf("%w: no operand", ErrBounds)
 	case *Strided[T]:
 		return p.Check(rows, k)
+	case *WindowOf[T]:
+		return p.fits(rows, k)
 	}
 	return nil
 }
@@ -55,8 +57,8 @@ func (g *Product[T]) Pack(i int, shared []T) {
 	if p.tiled() {
 		n0, n1 := i*p.cols, min((i+1)*p.cols, p.N)
 		strip := roundUp(n1-n0, p.engine.lanes())
-		for k0 := 0; k0 < p.K; k0 += p.depth {
-			k1 := min(k0+p.depth, p.K)
+		for k0, k1 := 0, 0; k0 < p.K; k0 = k1 {
+			k1 = p.pass(k0)
 			g.packStrip(shared[n0*p.K+k0*strip:][:strip*(k1-k0)], n0, n1, k0, k1)
 		}
 		return
@@ -109,7 +111,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 	case !g.vectorTile(scratch[:la+lb], c, ldc, m0, m1, n0, n1):
 		g.privateTile(scratch[:la], scratch[la:la+lb], c, ldc, m0, m1, n0, n1)
 	}
-	if g.Epilogue != nil && (p.K == 0 || !p.tiled()) {
+	if g.Epilogue != nil && (p.K == 0 || !p.tiled() || p.whole) {
 		g.Epilogue(c, ldc, m0, m1, n0, n1)
 	}
 }

@@ -339,7 +339,7 @@ func specialValues(t *testing.T) {
 // product cancels the sum before it, the exact one leaves a remainder.
 func TestNoContraction(t *testing.T) {
 	x := float32(1 + 0x1p-12)
-	a, b := Strided[float32]{[]float32{-1 - 0x1p-11, x}, 2, 1}, Strided[float32]{[]float32{1, x}, 2, 1}
+	a, b := Strided[float32]{Data: []float32{-1 - 0x1p-11, x}, Stride: 2, KStride: 1}, Strided[float32]{Data: []float32{1, x}, Stride: 2, KStride: 1}
 	for _, rows := range []int{1, 4} {
 		a, b := a, b
 		a.Stride, b.Stride = 0, 0
@@ -361,18 +361,20 @@ func TestErrors(t *testing.T) {
 	data := make([]float32, 12)
 	good := func() *Product[float32] {
 		return &Product[float32]{
-			Plan: mustPlan[float32](3, 4, 4), A: &Strided[float32]{data, 4, 1}, B: &Strided[float32]{data, 1, 2},
+			Plan: mustPlan[float32](3, 4, 4), A: &Strided[float32]{Data: data, Stride: 4, KStride: 1}, B: &Strided[float32]{Data: data, Stride: 1, KStride: 2},
 			C: make([]float32, 12), LDC: 4,
 		}
 	}
 	require.NoError(t, good().Check())
 	for name, spoil := range map[string]func(*Product[float32]){
 		"no A":            func(g *Product[float32]) { g.A = nil },
-		"short A":         func(g *Product[float32]) { g.A = &Strided[float32]{data[:11], 4, 1} },
-		"negative stride": func(g *Product[float32]) { g.B = &Strided[float32]{data, -1, 1} },
-		"overflow":        func(g *Product[float32]) { g.B = &Strided[float32]{data, math.MaxInt, math.MaxInt} },
-		"short C":         func(g *Product[float32]) { g.C = g.C[:11] },
-		"narrow C":        func(g *Product[float32]) { g.LDC = 3 },
+		"short A":         func(g *Product[float32]) { g.A = &Strided[float32]{Data: data[:11], Stride: 4, KStride: 1} },
+		"negative stride": func(g *Product[float32]) { g.B = &Strided[float32]{Data: data, Stride: -1, KStride: 1} },
+		"overflow": func(g *Product[float32]) {
+			g.B = &Strided[float32]{Data: data, Stride: math.MaxInt, KStride: math.MaxInt}
+		},
+		"short C":  func(g *Product[float32]) { g.C = g.C[:11] },
+		"narrow C": func(g *Product[float32]) { g.LDC = 3 },
 	} {
 		g := good()
 		spoil(g)
@@ -384,7 +386,7 @@ func TestRunDoesNotAllocate(t *testing.T) { onEveryLevel(t, runDoesNotAllocate) 
 
 func runDoesNotAllocate(t *testing.T) {
 	for _, s := range [][3]int{{33, 31, 17}, {128, 10, 256}, {130, 260, 70}, {1, 300, 600}} {
-		a, b := &Strided[float32]{make([]float32, s[0]*s[2]), s[2], 1}, &Strided[float32]{make([]float32, s[1]*s[2]), 1, s[1]}
+		a, b := &Strided[float32]{Data: make([]float32, s[0]*s[2]), Stride: s[2], KStride: 1}, &Strided[float32]{Data: make([]float32, s[1]*s[2]), Stride: 1, KStride: s[1]}
 		p := mustPlan[float32](s[0], s[1], s[2])
 		g := &Product[float32]{Plan: p, A: a, B: b, Epilogue: func([]float32, int, int, int, int, int) {}}
 		shared, scratch := make([]float32, p.SharedLen()), make([]float32, p.ScratchLen())

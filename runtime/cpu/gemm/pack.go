@@ -24,16 +24,41 @@ type PackerFunc[T Element] func(dst []T, width, i0, i1, k0, k1 int)
 // Pack calls f.
 func (f PackerFunc[T]) Pack(dst []T, width, i0, i1, k0, k1 int) { f(dst, width, i0, i1, k0, k1) }
 
-// Strided is an operand in memory: row i at step k is Data[i*Stride+k*KStride]. A row-major A[M,K] has Stride lda and KStride 1,
+// Strided is an operand in memory: row i at step k is Data[i*Stride+k*KStride], or with pages of Page steps
+// Data[i*Stride+k/Page*PageStride+k%Page*KStride]. A row-major A[M,K] has Stride lda and KStride 1,
 // its transpose Stride 1 and KStride lda; a row-major B[K,N] has Stride 1 and KStride ldb. Strides are in elements, and 0 repeats
 // a value. Use a pointer, so that storing it in a [Packer] does not allocate.
 type Strided[T Element] struct {
-	Data            []T
-	Stride, KStride int
+	Data             []T
+	Stride, KStride  int
+	Page, PageStride int
+}
+
+// step returns the place of step k of row 0.
+func (s *Strided[T]) step(k int) int {
+	if s.Page == 0 {
+		return k * s.KStride
+	}
+	return k/s.Page*s.PageStride + k%s.Page*s.KStride
+}
+
+// pageEnd returns the end of the page of step k, or end if it is earlier.
+func (s *Strided[T]) pageEnd(k, end int) int {
+	if s.Page == 0 {
+		return end
+	}
+	return min(end, (k/s.Page+1)*s.Page)
 }
 
 // Check reports, by an error that wraps [ErrBounds], whether rows x k values lie within s.Data.
 func (s *Strided[T]) Check(rows, k int) error {
+	if rows > 0 && k > 0 && s.Page > 0 {
+		if s.Stride < 0 || s.KStride < 0 || s.PageStride < 0 ||
+			!fits(len(s.Data)-(k-1)/s.Page*s.PageStride, rows, s.Stride, min(k, s.Page), s.KStride) {
+			return fmt.Errorf("%w: %d x %d values with strides %d, %d, %d in %d", ErrBounds, rows, k, s.Stride, s.KStride, s.PageStride, len(s.Data))
+		}
+		return nil
+	}
 	if rows < 0 || k < 0 || s.Stride < 0 || s.KStride < 0 || !fits(len(s.Data), rows, s.Stride, k, s.KStride) {
 		return fmt.Errorf("%w: %d x %d values with strides %d, %d in %d", ErrBounds, rows, k, s.Stride, s.KStride, len(s.Data))
 	}
@@ -59,6 +84,8 @@ func (s *Strided[T]) Pack(dst []T, width, i0, i1, k0, k1 int) {
 	}
 	full := (i1 - i0) / width
 	switch {
+	case s.Page > 0:
+		full = 0
 	case s.KStride == 1 && width == MR:
 		for p := range full {
 			s.packRows4(dst[p*MR*depth:][:MR*depth], i0+p*MR, k0, depth)
@@ -85,6 +112,12 @@ func (s *Strided[T]) packPanel(dst []T, width, i0, i1, k0, depth int) {
 		clear(dst)
 	}
 	for i := i0; i < i1; i++ {
+		if s.Page > 0 {
+			for k := range depth {
+				dst[k*width+i-i0] = s.Data[i*s.Stride+s.step(k0+k)]
+			}
+			continue
+		}
 		src := s.Data[i*s.Stride+k0*s.KStride:]
 		if width == 1 && s.KStride == 1 {
 			copy(dst, src[:depth])

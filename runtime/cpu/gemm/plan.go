@@ -35,7 +35,9 @@ type Plan struct {
 	shared  bool    // operands (with an engine: B) are packed once, before the first tile
 	engine  *engine // generated code; nil: portable code
 
-	rows, cols, depth int // of a tile
+	rows, cols, depth int  // of a tile
+	whole             bool // the epilogue gets whole tiles
+	page              int  // if not 0, passes end where a multiple of page steps does
 }
 
 // NewPlan returns the plan of a product of elements of type T whose tasks are to be shared between workers. The error wraps
@@ -60,6 +62,7 @@ func newPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	work := float64(m) * float64(n) * float64(k)
 	if p.tiled() {
 		p.serial = work <= engineSerialWork
+		p.spread(work)
 		// Packing the columns of B again for every row of tiles costs as much as some rows of the product.
 		p.shared = !p.serial && ceilDiv(m, p.rows) > 2 && float64(n)*float64(k) <= sharedLimit
 		return p, nil
@@ -76,6 +79,44 @@ func newPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	total := float64(roundUp(m, MR)+roundUp(n, NR)) * float64(k)
 	p.shared = again*packWeight > work/packShare && total <= sharedLimit
 	return p, nil
+}
+
+// spread makes tiles smaller where few of them have many steps, so that more than one worker has work.
+func (p *Plan) spread(work float64) {
+	const (
+		tiles = 8
+		least = 1 << 20 // work of a tile
+	)
+	want := min(tiles, int(min(work/least, tiles)))
+	if p.tiles() >= want {
+		return
+	}
+	rows := ceilDiv(want, ceilDiv(p.N, p.cols))
+	p.rows = max(2*p.engine.maxRows(), roundUp(ceilDiv(p.M, rows), p.engine.maxRows()))
+	if p.tiles() == 1 && p.N > p.engine.lanes() {
+		p.cols = roundUp(ceilDiv(p.N, 2), p.engine.lanes())
+	}
+}
+
+// WithPages returns the plan whose passes end where pages of that many steps do, for operands that have such.
+func (p Plan) WithPages(steps int) Plan {
+	const least = 64 // shorter passes would not pay
+	if p.tiled() && steps >= least && steps < p.K {
+		p.page = steps
+		p.depth = ceilDiv(steps, ceilDiv(steps, engineDepth))
+	}
+	return p
+}
+
+// WithWholeTiles returns the plan whose tiles go to the epilogue whole, not some rows at a time.
+func (p Plan) WithWholeTiles() Plan {
+	p.whole = true
+	return p
+}
+
+// TileSize returns the most rows and columns of a tile that an epilogue gets.
+func (p Plan) TileSize() (rows, cols int) {
+	return min(p.M, p.rows), min(roundUp(p.N, p.panel()), p.cols)
 }
 
 func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
