@@ -154,14 +154,8 @@ func (o *options) checkpointing() train.Checkpoints {
 	return train.Checkpoints{Dir: o.checkpoints, Every: 50, Resume: o.resume, Meta: map[string]string{"model": o.model}}
 }
 
-// logger is a train.Logger with a file.
-type logger interface {
-	train.Logger
-	io.Closer
-}
-
 // loggers returns the logs that are asked for.
-func (o *options) loggers() (list []logger, err error) {
+func (o *options) loggers() (list []train.Logger, err error) {
 	if o.log != "" {
 		l, err := train.NewCSVLog(o.log, 0)
 		if err != nil {

@@ -63,7 +63,20 @@ func (l *loop) check() error {
 	}
 	l.watch.always = l.keeper != nil
 	if l.Checkpoints.Resume {
-		return l.resume()
+		if err := l.resume(); err != nil {
+			return err
+		}
+	}
+	info := RunInfo{l.report.Steps, l.EvalName, l.Config.Rate != nil}
+	return l.log(func(g Logger) error { return g.Begin(info) })
+}
+
+// log tells all loggers.
+func (l *loop) log(tell func(Logger) error) error {
+	for _, g := range l.Loggers {
+		if err := tell(g); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -79,6 +92,9 @@ func (l *loop) release() {
 // run makes the epochs.
 func (l *loop) run(ctx context.Context) error {
 	err := l.epochs(ctx)
+	if failed := l.log(Logger.Flush); failed != nil {
+		return errors.Join(err, failed)
+	}
 	if l.keeper != nil && (errors.Is(err, ErrStop) || ctx.Err() != nil && errors.Is(err, ctx.Err())) {
 		if failed := l.save(false); failed != nil {
 			return errors.Join(err, failed)
@@ -185,6 +201,11 @@ func (l *loop) step(ctx context.Context, b *data.Batch, s *Step) error {
 		return fmt.Errorf("%w: the loss is NaN at step %d; a smaller learning rate may help, and the debug setting nan finds where it arises", ErrDiverged, s.Number)
 	}
 	l.progress.step(s)
+	for _, g := range l.Loggers { // without a closure: a step allocates nothing
+		if err := g.Step(s); err != nil {
+			return err
+		}
+	}
 	if l.OnStep != nil {
 		return l.OnStep(s)
 	}
@@ -202,6 +223,9 @@ func (l *loop) afterEpoch() error {
 	l.report.Epochs = append(l.report.Epochs, e)
 	l.report.Best = l.watch.best
 	l.at, l.now = data.Position{Epoch: l.at.Epoch + 1}, Epoch{}
+	if err := l.log(func(g Logger) error { return g.Epoch(&e) }); err != nil {
+		return err
+	}
 	if l.OnEpoch != nil {
 		if err := l.OnEpoch(&l.report.Epochs[len(l.report.Epochs)-1]); err != nil {
 			return err
@@ -223,6 +247,9 @@ func (l *loop) save(best bool) error {
 	p := saved{Steps: l.report.Steps, Position: l.at, Data: dataOf(l.Data)}
 	if len(l.keeper.files) > 0 && l.keeper.newest.Steps == p.Steps && l.keeper.newest.Position == p.Position {
 		return nil
+	}
+	if err := l.log(Logger.Flush); err != nil {
+		return err
 	}
 	for i := range l.report.Epochs {
 		p.Epochs = append(p.Epochs, saveEpoch(&l.report.Epochs[i]))

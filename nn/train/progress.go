@@ -25,11 +25,11 @@ func newProgress(c *Config) progress {
 	if c.Progress == nil {
 		return silence{}
 	}
-	l := lines{c.Progress, c.Epochs, c.EvalName, c.Unit}
+	l := lines{w: c.Progress, epochs: c.Epochs, evalName: c.EvalName, unit: c.Unit}
 	if IsTerminal(c.Progress) {
 		return &bar{lines: l}
 	}
-	return l
+	return &l
 }
 
 // IsTerminal reports whether w is a terminal.
@@ -46,23 +46,40 @@ func (silence) end()              {}
 func (silence) epoch(*Epoch)      {}
 func (silence) note(string)       {}
 
-// lines prints a line for every epoch.
+// lines prints a line for every epoch, with the time that the rest of the run
+// will take.
 type lines struct {
 	w        io.Writer
 	epochs   int
 	evalName string
 	unit     string
+	start    time.Time // of the first epoch that this process made in whole or in part
+	first    int       // its number; 0 before it
 }
 
-func (l lines) begin(_, _, _ int) {}
-func (l lines) step(*Step)        {}
-func (l lines) end()              {}
-
-func (l lines) epoch(e *Epoch) {
-	fmt.Fprintf(l.w, "epoch %d/%d: %s, %.0f %s/s\n", e.Number, l.epochs, e.describe(l.evalName), e.SamplesPerSecond(), l.unit)
+func (l *lines) begin(epoch, _, _ int) {
+	if l.first == 0 {
+		l.first, l.start = epoch, time.Now()
+	}
 }
 
-func (l lines) note(text string) { fmt.Fprintln(l.w, text) }
+func (l *lines) step(*Step) {}
+func (l *lines) end()       {}
+
+func (l *lines) epoch(e *Epoch) {
+	fmt.Fprintf(l.w, "epoch %d/%d: %s, %.0f %s/s%s\n", e.Number, l.epochs, e.describe(l.evalName), e.SamplesPerSecond(), l.unit, l.left(e.Number))
+}
+
+// left returns ", 1m20s left" after an epoch, as long as it is worth telling.
+func (l *lines) left(epoch int) string {
+	d := time.Since(l.start) / time.Duration(epoch-l.first+1) * time.Duration(l.epochs-epoch)
+	if d < 2*time.Second {
+		return ""
+	}
+	return fmt.Sprintf(", %v left", d.Round(time.Second))
+}
+
+func (l *lines) note(text string) { fmt.Fprintln(l.w, text) }
 
 // describe returns the metrics of an epoch: "loss 0.1234, valid accuracy
 // 98.76%".
@@ -85,13 +102,15 @@ func (m Metric) String() string {
 	return fmt.Sprintf("%s %.4f", m.Name, m.Value)
 }
 
-// bar adds a bar that is gone when the epoch is complete.
+// bar adds a bar, with the time that is left of the epoch, that is gone when the
+// epoch is complete.
 type bar struct {
 	lines
 	b *progressbar.ProgressBar
 }
 
 func (p *bar) begin(epoch, batch, batches int) {
+	p.lines.begin(epoch, batch, batches)
 	p.b = progressbar.NewOptions(batches,
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetDescription(fmt.Sprintf("epoch %d/%d", epoch, p.epochs)),

@@ -1,6 +1,7 @@
 // Package train is the training loop: epochs over a loader, metrics, validation,
-// early stop, a learning rate that changes from step to step, progress, and the
-// files of weights. What a step does is built into its graph ([optim]); how it
+// early stop, a learning rate that changes from step to step, progress, logs for
+// people and dashboards, files of weights, and checkpoints from which a run goes
+// on to the bit. What a step does is built into its graph ([optim]); how it
 // runs is the session's. A step of the loop allocates nothing.
 //
 // The package must not import passes.
@@ -56,6 +57,9 @@ type Config struct {
 
 	// Checkpoints saves the run, so that it can be resumed.
 	Checkpoints Checkpoints
+
+	// Loggers record steps and epochs. They stay the caller's to close.
+	Loggers []Logger
 
 	// OnStep and OnEpoch are called after every step and epoch. An error ends the
 	// run and is returned, but for [ErrStop], which ends it as if it were finished.
