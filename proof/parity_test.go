@@ -88,10 +88,10 @@ func parity(t *testing.T, dev device.Device, sizes [4]int, batch int, want []flo
 	}
 }
 
-// parityLosses reads the losses of PyTorch: of the MNIST model and of a small
-// one.
-func parityLosses(t *testing.T) (mnist, small []float64) {
-	f, err := os.Open(filepath.Join("..", "testdata", "parity", "mlp_losses.txt"))
+// parityLosses reads the losses of PyTorch in a file of testdata/parity: of the
+// MNIST model and of a small one.
+func parityLosses(t *testing.T, name string) (mnist, small []float64) {
+	f, err := os.Open(filepath.Join("..", "testdata", "parity", name))
 	require.NoError(t, err)
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
@@ -107,7 +107,7 @@ func parityLosses(t *testing.T) (mnist, small []float64) {
 // From the same weights, on the same batches, 50 steps of training have the
 // losses that PyTorch has.
 func TestTrainingAgreesWithPyTorch(t *testing.T) {
-	mnist, small := parityLosses(t)
+	mnist, small := parityLosses(t, "mlp_losses.txt")
 	for _, d := range devices {
 		t.Run("small/"+d.name, func(t *testing.T) {
 			t.Parallel()

@@ -49,5 +49,6 @@ def losses(sizes, batch, steps=50):
         yield loss.item()
 
 
-for mnist, small in zip(losses([784, 512, 256, 10], 128), losses([30, 24, 16, 10], 16)):
-    print(f"{mnist:.9g} {small:.9g}")
+if __name__ == "__main__":
+    for mnist, small in zip(losses([784, 512, 256, 10], 128), losses([30, 24, 16, 10], 16)):
+        print(f"{mnist:.9g} {small:.9g}")
