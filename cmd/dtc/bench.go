@@ -46,7 +46,7 @@ come from the kernels, not from counters of the machine.`,
 	f.IntVar(&o.threads, "threads", 0, "threads of the device cpu; 0: all cores")
 	f.IntVar(&o.steps, "steps", 0, "timed steps; 0: as many as fit in a second, at least 5")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
-	dimFlag(cmd, &o.dims)
+	a.programFlags(cmd, &o.dims)
 	complete(cmd, "device", deviceKinds)
 	return cmd
 }

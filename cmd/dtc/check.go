@@ -73,7 +73,7 @@ random too.`,
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
 	f.Float64Var(&o.tol, "tol", tolF32, "largest relative error of f32 values")
 	f.BoolVar(&o.gradients, "grad", true, "compare gradients with finite differences")
-	dimFlag(cmd, &o.dims)
+	a.programFlags(cmd, &o.dims)
 	complete(cmd, "device", deviceKinds)
 	return cmd
 }

@@ -31,7 +31,7 @@ Graphviz's dot, which must be installed, and writes the picture.`,
 				return a.dump(args[0], o)
 			}
 			var buf bytes.Buffer
-			b := &app{in: a.in, out: &outWriter{w: &buf}, log: a.log, debug: a.debug}
+			b := &app{in: a.in, out: &outWriter{w: &buf}, log: a.log, debug: a.debug, precision: a.precision}
 			if err := b.dump(args[0], o); err != nil {
 				return err
 			}
@@ -54,7 +54,7 @@ Graphviz's dot, which must be installed, and writes the picture.`,
 	f.StringVar(&o.before, "before", "", "draw the program before this `PASS`")
 	f.StringVar(&o.device, "device", defaultDevice(), "compile for this `DEVICE`")
 	f.StringVar(&svg, "svg", "", "write a picture to this `FILE`")
-	dimFlag(cmd, &o.dims)
+	a.programFlags(cmd, &o.dims)
 	complete(cmd, "after", stageNames)
 	complete(cmd, "before", passNames)
 	complete(cmd, "device", deviceKinds)

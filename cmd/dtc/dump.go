@@ -59,7 +59,7 @@ reuse and the lower bound, then when every temporary lives.`,
 	f.StringVar(&o.format, "format", "text", "the `FORMAT`: text, dot, json, kernel or source")
 	f.BoolVar(&o.memory, "memory", false, "print the memory plan")
 	f.StringVar(&o.device, "device", defaultDevice(), "compile for this `DEVICE`")
-	dimFlag(cmd, &o.dims)
+	a.programFlags(cmd, &o.dims)
 	complete(cmd, "after", stageNames)
 	complete(cmd, "before", passNames)
 	complete(cmd, "format", func() []string { return dumpFormats })

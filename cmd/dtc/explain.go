@@ -44,7 +44,7 @@ per byte.`,
 		},
 	}
 	cmd.Flags().StringVar(&device, "device", defaultDevice(), "compile for this `DEVICE`")
-	dimFlag(cmd, &dims)
+	a.programFlags(cmd, &dims)
 	complete(cmd, "device", deviceKinds)
 	return cmd
 }

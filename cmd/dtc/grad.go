@@ -57,7 +57,7 @@ respect to w is the output w.grad, or w.grad.grad if there is one already.`,
 	f := cmd.Flags()
 	f.StringVar(&of, "of", "", "the `OUTPUT` to differentiate")
 	f.StringSliceVar(&wrt, "wrt", nil, "what to differentiate with respect to: `NAME,...`")
-	dimFlag(cmd, &dims)
+	a.programFlags(cmd, &dims)
 	return cmd
 }
 

@@ -18,6 +18,8 @@ import (
 	"dumbtorch/graph"
 	"dumbtorch/ir"
 	"dumbtorch/ir/kernel"
+	"dumbtorch/ir/transform"
+	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
 )
 
@@ -38,9 +40,23 @@ type program struct {
 	feeds func(seed uint64) map[string]*tensor.Tensor
 }
 
-// dimFlag adds the flag --dim.
-func dimFlag(cmd *cobra.Command, dims *[]string) {
+// programFlags adds the flags that change the program itself.
+func (a *app) programFlags(cmd *cobra.Command, dims *[]string) {
 	cmd.Flags().StringArrayVar(dims, "dim", nil, "bind a named dimension of an example: `NAME=SIZE`")
+	cmd.Flags().StringVar(&a.precision, "precision", "", "mixed precision: products and what follows them in this `TYPE`, bf16 or f16, the rest in f32")
+	complete(cmd, "precision", func() []string { return []string{types.BF16.String(), types.F16.String()} })
+}
+
+// low returns the type that --precision names, Invalid if it is not given.
+func (a *app) low() (types.DType, error) {
+	if a.precision == "" {
+		return types.Invalid, nil
+	}
+	d, err := types.ParseDType(a.precision)
+	if err != nil || !d.IsHalf() {
+		return d, misusef("flag --precision: %q is neither bf16 nor f16", a.precision)
+	}
+	return d, nil
 }
 
 // parseDims reads the values of --dim.
@@ -75,8 +91,12 @@ func (a *app) load(arg string, dims []string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	low, err := a.low()
+	if err != nil {
+		return nil, err
+	}
 	if slices.Contains(exampleNames(), arg) {
-		return loadExample(arg, bind)
+		return loadExample(arg, bind, low)
 	}
 	text, err := a.readText(arg)
 	if err != nil {
@@ -90,6 +110,9 @@ func (a *app) load(arg string, dims []string) (*program, error) {
 		return nil, misusef("flag --dim: %s is a file, whose sizes are fixed; named dimensions are those of examples", name)
 	}
 	if firstWord(text) == "program" {
+		if low != types.Invalid {
+			return nil, misusef("flag --precision: %s holds kernels, whose types are fixed", name)
+		}
 		k, err := kernel.Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%w", name, err)
@@ -101,6 +124,11 @@ func (a *app) load(arg string, dims []string) (*program, error) {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}
 	place(g, text, strings.Trim(filepath.Base(name), "<>"))
+	if low != types.Invalid {
+		if err := transform.Autocast(g, 0, low, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
 	return &program{name: arg, graph: g}, nil
 }
 
@@ -160,13 +188,18 @@ func (a *app) readText(arg string) (string, error) {
 	return string(b), nil
 }
 
-// loadExample builds an example with the sizes of its own feeds, or those given.
-func loadExample(name string, bind map[string]int) (*program, error) {
+// loadExample builds an example with the sizes of its own feeds, or those given,
+// in mixed precision if low is a type.
+func loadExample(name string, bind map[string]int, low types.DType) (*program, error) {
 	e, err := models.Get(name)
 	if err != nil {
 		return nil, err
 	}
-	g, err := e.Build()
+	var opts []graph.Option
+	if low != types.Invalid {
+		opts = append(opts, graph.Autocast(low))
+	}
+	g, err := e.Build(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("example %s: %w", name, err)
 	}

@@ -36,6 +36,8 @@ type app struct {
 	out   *outWriter // results
 	log   io.Writer  // everything else
 	debug string     // the flag -d
+	// precision is the flag --precision.
+	precision string
 }
 
 // An outWriter remembers the first error, so that a full disk is not taken for

@@ -56,7 +56,7 @@ that made a NaN, with its source line.`,
 	f.StringVar(&o.device, "device", defaultDevice(), "run on this `DEVICE`")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of random numbers, and of an example's inputs and variables")
 	f.BoolVar(&o.findNaN, "find-nan", false, "name the operation and source line that made the first NaN")
-	dimFlag(cmd, &o.dims)
+	a.programFlags(cmd, &o.dims)
 	complete(cmd, "device", deviceKinds)
 	return cmd
 }

@@ -17,8 +17,9 @@ import (
 // An Example is a model by name.
 type Example struct {
 	Name, Doc string
-	// Build makes a graph with variables of its own.
-	Build func() (*graph.Graph, error)
+	// Build makes a graph with variables of its own; options such as
+	// [graph.Autocast] come after its own.
+	Build func(opts ...graph.Option) (*graph.Graph, error)
 	// Feeds returns a value for each input, a function of the seed: normal random
 	// numbers, and class labels of which each is equally likely.
 	Feeds func(seed uint64) map[string]*tensor.Tensor
@@ -82,8 +83,8 @@ func (d *definition) at(n []int) *Example {
 	return &Example{
 		Name: d.name,
 		Doc:  d.doc,
-		Build: func() (*graph.Graph, error) {
-			return graph.Build(d.name, d.model(n), d.option)
+		Build: func(opts ...graph.Option) (*graph.Graph, error) {
+			return graph.Build(d.name, d.model(n), append([]graph.Option{d.option}, opts...)...)
 		},
 		Feeds: func(seed uint64) map[string]*tensor.Tensor { return feeds(d.inputs(n), seed) },
 	}

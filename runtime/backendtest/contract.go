@@ -188,6 +188,14 @@ func testUpdate(t *testing.T, s *suite) {
 			s.check(t, single(p.kernel(), append(in, whole(types.F32, sz[0], 5), whole(types.F32, sz[1], 6))...), Exact)
 		}
 	}
+	// More columns than a tile of the product has, through every element size.
+	p := newProduct(nil, []int{70}, []int{1100}, []int{3})
+	c := p.of(p.operands(types.F32, 0))
+	for _, d := range allTypes {
+		p.write(p.Cast(c, d), p.result()...)
+		p.write(p.Cast(p.Cast(p.add(c, p.Const(types.F32, 9.75)), d), types.F32), p.result()...)
+	}
+	s.check(t, single(p.kernel(), whole(types.F32, 210, 1), whole(types.F32, 3300, 2)), Exact)
 }
 
 // testOperands has factors that are more than a load.
