@@ -89,18 +89,7 @@ func testFolds(t *testing.T, s *suite) {
 		m.write(m.sum(m.mul(m.sub(x, most), m.sub(x, most)), a...))
 		s.check(t, single(m.general(), whole(types.F32, 40, 1)), Exact)
 	})
-	t.Run("scatter", func(t *testing.T) {
-		// Row v of the result sums the rows whose index is v.
-		for _, d := range []types.DType{types.F32, types.F64, types.I32} {
-			m := newMaker("scatter")
-			a := m.axes(10, 6, 50)
-			at, src := m.in(types.I64, 50), m.in(d, 50*6)
-			v := m.CheckIndex(m.load(at, m.Var(a[2])), 10, m.Site("scatter"))
-			hit := m.Eq0(m.ISub(m.Var(a[0]), v))
-			m.write(m.sum(m.If(hit, m.load(src, m.at(a[2], a[1])), m.ConstInt(d, 0)), a[2]), a[0], a[1])
-			s.check(t, single(m.general(), indices(types.I64, 50, 10, 1), whole(d, 300, 2)), Exact)
-		}
-	})
+	t.Run("scatter", func(t *testing.T) { testScatter(t, s) })
 	t.Run("many terms", func(t *testing.T) {
 		// Rounding errors must not grow with the number of terms beyond what a
 		// sum in order has.
@@ -109,4 +98,45 @@ func testFolds(t *testing.T, s *suite) {
 		m.write(m.sum(m.read(types.F32, a...), a...))
 		s.check(t, single(m.general(), normal(types.F32, 100000, 1)), Tolerance{Absolute: 0.1})
 	})
+}
+
+// testScatter has folds that sum, for each row of a table, the values whose index is the row's: the gradient of a table that is
+// looked up. Their order of addition is that of the values.
+func testScatter(t *testing.T, s *suite) {
+	for _, size := range [][3]int{{10, 6, 50}, {2, 2, 3}, {70, 33, 100}, {7, 300, 40}, {300, 2, 200}} {
+		rows, width, n := size[0], size[1], size[2]
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			for _, d := range []types.DType{types.F32, types.F64, types.I32, types.I64, types.U32} {
+				m := newMaker("scatter")
+				a := m.axes(rows, width, n)
+				at, src := m.in(types.I64, n), m.in(d, n*width)
+				v := m.CheckIndex(m.load(at, m.Var(a[2])), int64(rows), m.Site("scatter"))
+				hit := m.Eq0(m.ISub(m.Var(a[0]), v))
+				m.write(m.sum(m.If(hit, m.load(src, m.at(a[2], a[1])), m.ConstInt(d, 0)), a[2]), a[0], a[1])
+				values := whole(d, n*width, 2)
+				if d.IsFloat() {
+					values = normal(d, n*width, 2)
+				}
+				s.check(t, single(m.general(), indices(types.I64, n, rows, 1), values), Exact)
+			}
+			// The table lies with its rows along the last axis, an offset is added to the index, the values are computed, and the sum
+			// is used twice.
+			m := newMaker("scatter")
+			a := m.axes(width, rows, n)
+			at, src := m.in(types.I32, n), m.in(types.F32, n*width)
+			v := m.IAdd(m.CheckIndex(m.load(at, m.Var(a[2])), int64(rows), m.Site("scatter")), m.Int(-1))
+			x := m.load(src, m.at(a[0], a[2]))
+			sum := m.sum(m.If(m.Eq0(m.ISub(v, m.Var(a[1]))), m.mul(x, x), m.Const(types.F32, 0)), a[2])
+			m.write(m.mul(sum, m.read(types.F32, a[0], a[1])), a[0], a[1])
+			m.write(m.add(sum, sum), a[0], a[1])
+			s.check(t, single(m.general(), indices(types.I32, n, rows, 1), normal(types.F32, n*width, 2), normal(types.F32, rows*width, 3)), Exact)
+			// Each row of a matrix has indices of its own.
+			m = newMaker("scatter")
+			a = m.axes(width, rows, n)
+			at, src = m.in(types.I64, n*width), m.in(types.F32, n*width)
+			v = m.CheckIndex(m.load(at, m.at(a[0], a[2])), int64(rows), m.Site("scatter"))
+			m.write(m.sum(m.If(m.Eq0(m.ISub(m.Var(a[1]), v)), m.load(src, m.at(a[0], a[2])), m.Const(types.F32, 0)), a[2]), a[0], a[1])
+			s.check(t, single(m.general(), indices(types.I64, n*width, rows, 1), normal(types.F32, n*width, 2)), Exact)
+		})
+	}
 }

@@ -29,6 +29,9 @@ func (c *compiler) splitFolds(s *kernel.Store) {
 			}
 		}
 		n, total := points(kept), points(e.Axes)
+		if kernel.SetOf(kept) == e.Free() && total > 0 && n > 0 && c.push(e, kept, c.number(s)) {
+			continue
+		}
 		if kernel.SetOf(kept) != e.Free() || total == 0 || n == 0 || c.facts.guarded[e] || c.facts.sensitive[e] {
 			continue
 		}

@@ -46,6 +46,7 @@ type instr struct {
 	sem   sem
 	lane  *laneLoop
 	rect  *rectangle
+	push  *push
 	kind  bodyKind
 	tasks bool // the body takes the task's positions
 }
