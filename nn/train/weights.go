@@ -17,7 +17,7 @@ import (
 // those of PyTorch's modules, so that load_state_dict takes what
 // safetensors.torch.load_file reads. Errors name the file.
 func SaveWeights(path string, s *session.Session, params []*graph.Variable) error {
-	names, err := namesOf(params)
+	names, err := declare(s, params)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -32,7 +32,7 @@ func SaveWeights(path string, s *session.Session, params []*graph.Variable) erro
 // [session.KeepMissing], [session.IgnoreSurplus] and [session.ConvertFloats]
 // accept them.
 func LoadWeights(path string, s *session.Session, params []*graph.Variable, opts ...session.LoadOption) error {
-	names, err := namesOf(params)
+	names, err := declare(s, params)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -42,9 +42,14 @@ func LoadWeights(path string, s *session.Session, params []*graph.Variable, opts
 	return s.Load(path, append(opts, session.Only(names...))...)
 }
 
-func namesOf(params []*graph.Variable) ([]string, error) {
+// declare makes the parameters known to the session, those too that none of its
+// graphs uses, and returns their names.
+func declare(s *session.Session, params []*graph.Variable) ([]string, error) {
 	if len(params) == 0 {
 		return nil, errors.New("there are no parameters")
+	}
+	if err := s.Declare(params...); err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, p := range params {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dumbtorch/graph"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
 	"dumbtorch/runtime/tensor/safetensors"
@@ -167,4 +168,26 @@ func TestDecode(t *testing.T) {
 	}
 	require.Equal(t, -1.0, decode(types.I32, []byte{255, 255, 255, 255}))
 	require.Equal(t, 255.0, decode(types.U8, []byte{255}))
+}
+
+func TestDeclare(t *testing.T) {
+	s, _ := open(t)
+	v := graph.NewVariable("v", types.Of(types.F32, 2), func(dst *tensor.Tensor, _ uint64) error { return dst.Set(5, 1) })
+	require.NoError(t, s.Declare(v))
+	got, err := s.Get("v")
+	require.NoError(t, err)
+	requireValues(t, got, 0, 5)
+	require.NoError(t, s.Set("v", floats(t, 1, 2)))
+	require.NoError(t, s.Declare(v), "it is there already")
+	got, err = s.Get("v")
+	require.NoError(t, err)
+	requireValues(t, got, 1, 2)
+
+	failing := graph.NewVariable("f", types.Of(types.F32), func(*tensor.Tensor, uint64) error { return errBroken })
+	require.ErrorIs(t, s.Declare(failing), errBroken)
+	require.EqualError(t, s.Declare(graph.NewVariable("v", types.Of(types.F32), nil)), `session: two different variables are named "v": f32[] in this graph, f32[2] in one compiled before`)
+	require.EqualError(t, s.Declare(nil), "session: a variable to declare is nil")
+	require.Equal(t, []string{"v"}, s.Names())
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Declare(v), ErrClosed)
 }

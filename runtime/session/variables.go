@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"dumbtorch/graph"
 	"dumbtorch/internal/spell"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/device"
@@ -26,6 +27,9 @@ type variablePlan struct {
 
 // drop gives back what createVariables has taken.
 func (p *variablePlan) drop() {
+	if p == nil {
+		return
+	}
 	for _, v := range p.fresh {
 		if v.buf != nil {
 			v.buf.Release()
@@ -82,6 +86,36 @@ func (s *Session) createVariables(p *variablePlan) error {
 	for _, v := range p.fresh {
 		s.vars[v.key] = v
 		s.byName[v.name] = v
+	}
+	return nil
+}
+
+// Declare creates variables that no graph has used yet, with their initial values, so that they can be set, loaded and saved;
+// those that the session has stay as they are. Errors: those of [Session.Compile].
+func (s *Session) Declare(vars ...*graph.Variable) error {
+	if !s.enter() {
+		return fmt.Errorf("session: %w", ErrClosed)
+	}
+	defer s.leave()
+	if s.cfg.err != nil {
+		return fmt.Errorf("session: %w", s.cfg.err)
+	}
+	src := &source{}
+	for _, v := range vars {
+		if v == nil {
+			return errors.New("session: a variable to declare is nil")
+		}
+		src.vars = append(src.vars, varSpec{key: v, name: v.Name(), typ: v.Type(), init: v.Initialize})
+	}
+	s.compiling.Lock()
+	defer s.compiling.Unlock()
+	plan, err := s.planVariables(src)
+	if err == nil {
+		err = s.createVariables(plan)
+	}
+	if err != nil {
+		plan.drop()
+		return fmt.Errorf("session: %w", err)
 	}
 	return nil
 }
