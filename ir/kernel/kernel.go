@@ -12,6 +12,11 @@ type Kernel struct {
 	Stores []Store
 	Sites  []string // run-time checks: what is checked at each CheckIndex site: "gather"
 	Sched  Schedule
+
+	// Form Tiles: kernels in the place of stores, and values that live from one
+	// to another; see [Tiles].
+	Stages []Stage
+	Locals []Param
 }
 
 // A Param is a buffer that a launch binds. Parameters that are written come
@@ -52,9 +57,17 @@ const (
 	// Contract: Contraction describes the fold over a product; every store runs
 	// over its batch, M and N axes and uses the fold's value at that point.
 	Contract
+	// Tiles: the kernel is its Stages, one after the other, which may use Locals
+	// beside the parameters; a stage may read what an earlier one wrote. They can
+	// run block by block: each stage has block axes that number the blocks, and
+	// whatever one stage hands to another lies in one part of equal length for
+	// each block. So a device takes all stages for one block before the next, or
+	// blocks in parallel, and has memory for one part of each local per block
+	// at work.
+	Tiles
 )
 
-var formNames = [...]string{"general", "pointwise", "rows", "contract"}
+var formNames = [...]string{"general", "pointwise", "rows", "contract", "tiles"}
 
 // String returns the name in text form.
 func (f Form) String() string { return formNames[f] }
@@ -74,11 +87,14 @@ type Schedule struct {
 	Form         Form
 	Outer, Inner []*Axis      // outermost first
 	Contract     *Contraction // Form Contract
+	Blocks       int          // Form Tiles
+	Block        []*Axis      // of a stage of form Tiles: the axes that number the blocks, outermost first
 }
 
 // A Contraction is a Fold with Add of the product of two operands. Every axis
 // of the stores and of the fold is in one list: batch axes are in both operands
-// and the result, M in A and the result, N in B and the result, K in both
+// and the result (those that number the blocks of a tile program may be in one
+// operand alone), M in A and the result, N in B and the result, K in both
 // operands and folded. Missing roles are empty lists (M or N never both).
 type Contraction struct {
 	Fold           *Expr // the fold in the stores' values

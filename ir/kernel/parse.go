@@ -52,7 +52,7 @@ func (r *programParser) program() {
 			r.buffer()
 		case r.Tok.Is("kernel"):
 			off := r.Tok.Off
-			k := parseKernel(r.Scanner)
+			k := parseKernel(r.Scanner, false)
 			if r.kernels[k.Name] != nil {
 				r.FailAt(off, "two kernels are called %q", k.Name)
 			}

@@ -25,7 +25,7 @@ func ParseKernel(text string) (k *Kernel, err error) {
 	defer lex.Catch(&err)
 	s := lex.New(text)
 	s.Next()
-	k = parseKernel(s)
+	k = parseKernel(s, false)
 	if s.Tok.Kind != lex.EOF {
 		s.Fail("expected the end of the text, found %v", s.Tok)
 	}
@@ -52,7 +52,8 @@ type role struct {
 	offs []int
 }
 
-func parseKernel(s *lex.Scanner) *Kernel {
+// parseKernel reads a kernel; that of a stage is no tile program.
+func parseKernel(s *lex.Scanner, stage bool) *Kernel {
 	p := &kernelParser{
 		Scanner: s, k: &Kernel{}, b: NewBuilder(), axes: map[string]*Axis{}, values: map[string]*Expr{}, depth: map[*Expr]int{},
 		lines: map[*Expr]int{},
@@ -61,7 +62,15 @@ func parseKernel(s *lex.Scanner) *Kernel {
 	p.Expect("kernel", "at the beginning")
 	p.k.Name = p.Name("the kernel's name")
 	p.params()
+	if stage && p.Tok.Is("tiles") {
+		p.Fail("a tile program as stage of another one")
+	}
 	p.form()
+	if p.Got("block") {
+		p.Expect("(", "after block")
+		p.role("block")
+		p.Expect(")", "after the block axes")
+	}
 	p.Expect("{", "after the kernel's head")
 	for !p.Got("}") {
 		switch {
@@ -76,8 +85,12 @@ func parseKernel(s *lex.Scanner) *Kernel {
 			p.store()
 		case p.Tok.Is("contract"):
 			p.contract()
+		case p.Tok.Is("local"):
+			p.local()
+		case p.Tok.Is("stage"):
+			p.stage()
 		default:
-			p.Fail(`expected a value, "axis", "site", "store", "contract" or "}", found %v`, p.Tok)
+			p.Fail(`expected a value, "axis", "site", "store", "contract", "local", "stage" or "}", found %v`, p.Tok)
 		}
 	}
 	p.schedule(off)
@@ -163,6 +176,14 @@ func (p *kernelParser) form() {
 		p.FailAt(at, "unknown form %q; there are %s", word, strings.Join(formNames[:], ", "))
 	}
 	p.k.Sched.Form = f
+	if f == Tiles {
+		p.Expect("(", "after the form tiles")
+		p.Expect("blocks", "in the form tiles")
+		p.Expect(":", "after blocks")
+		p.k.Sched.Blocks = int(p.Int("the number of blocks", 1, types.MaxElements))
+		p.Expect(")", "after the number of blocks")
+		return
+	}
 	names := map[Form][]string{Pointwise: {"outer"}, Rows: {"outer", "inner"}, Contract: {"batch", "m", "n", "k"}}[f]
 	if len(names) == 0 {
 		return
@@ -174,17 +195,57 @@ func (p *kernelParser) form() {
 		}
 		p.Expect(name, "in the form "+word)
 		p.Expect(":", "after "+name)
-		r := role{name: name}
-		for p.Tok.Kind == lex.Ident || p.Tok.Kind == lex.String {
-			r.offs = append(r.offs, p.Tok.Off)
-			r.axes = append(r.axes, p.Next().Text)
-			if !p.Got(",") {
-				break
-			}
-		}
-		p.roles = append(p.roles, r)
+		p.role(name)
 	}
 	p.Expect(")", "after the form's axes")
+}
+
+// role reads the axes of a role.
+func (p *kernelParser) role(name string) {
+	r := role{name: name}
+	for p.Tok.Kind == lex.Ident || p.Tok.Kind == lex.String {
+		r.offs = append(r.offs, p.Tok.Off)
+		r.axes = append(r.axes, p.Next().Text)
+		if !p.Got(",") {
+			break
+		}
+	}
+	p.roles = append(p.roles, r)
+}
+
+// local reads "local l0: f32[10]".
+func (p *kernelParser) local() {
+	p.Next()
+	if want := "l" + strconv.Itoa(len(p.k.Locals)); !p.Got(want) {
+		p.Fail("expected local %q, found %v", want, p.Tok)
+	}
+	p.Expect(":", "after the local's name")
+	q := Param{}
+	q.DType, q.Len = elements(p.Scanner)
+	p.k.Locals = append(p.k.Locals, q)
+}
+
+// stage reads "stage (p0, l0) kernel ...".
+func (p *kernelParser) stage() {
+	if p.k.Sched.Form != Tiles {
+		p.Fail("a stage in a kernel of form %s", p.k.Sched.Form)
+	}
+	p.Next()
+	s := Stage{}
+	p.Expect("(", "before the stage's values")
+	for !p.Got(")") {
+		if len(s.Args) > 0 {
+			p.Expect(",", `or ")" after a value`)
+		}
+		at := p.Tok.Off
+		if p.Tok.Kind == lex.Ident && strings.HasPrefix(p.Tok.Text, "l") {
+			s.Args = append(s.Args, len(p.k.Params)+p.number("l", "local", at, len(p.k.Locals)))
+		} else {
+			s.Args = append(s.Args, p.param())
+		}
+	}
+	s.Kernel = parseKernel(p.Scanner, true)
+	p.k.Stages = append(p.k.Stages, s)
 }
 
 // schedule gives the schedule its axes.
@@ -215,6 +276,8 @@ func (p *kernelParser) schedule(off int) {
 			s.Contract.N = axes
 		case "k":
 			s.Contract.K = axes
+		case "block":
+			s.Block = axes
 		}
 	}
 }

@@ -12,6 +12,12 @@ func (k *Kernel) CheckSchedule(s Schedule) error {
 	if err := disjoint(s.Outer, s.Inner); err != nil {
 		return err
 	}
+	if s.Form != Tiles && (len(k.Stages) > 0 || len(k.Locals) > 0 || s.Blocks != 0) {
+		return fmt.Errorf("form %s and stages do not go together", s.Form)
+	}
+	if err := disjoint(s.Block); err != nil {
+		return err
+	}
 	if (s.Contract != nil) != (s.Form == Contract) {
 		return fmt.Errorf("form %s and a contraction do not go together", s.Form)
 	}
@@ -24,6 +30,8 @@ func (k *Kernel) CheckSchedule(s Schedule) error {
 		return k.checkRows(s)
 	case Contract:
 		return k.checkContract(s.Contract)
+	case Tiles:
+		return k.checkTiles()
 	}
 	return fmt.Errorf("form %d does not exist", s.Form)
 }
@@ -147,7 +155,8 @@ func (k *Kernel) checkContract(c *Contraction) error {
 		}
 	}
 	shared := SetOf(c.Batch) | SetOf(c.K)
-	if c.A.Free() != shared|SetOf(c.M) || c.B.Free() != shared|SetOf(c.N) {
+	either := SetOf(k.Sched.Block) & SetOf(c.Batch) & (c.A.Free() | c.B.Free())
+	if c.A.Free()|either != shared|SetOf(c.M) || c.B.Free()|either != shared|SetOf(c.N) {
 		return errors.New("an operand depends on other axes than its own, the batch axes and the K axes")
 	}
 	if !c.isProduct() {

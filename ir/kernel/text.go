@@ -84,6 +84,11 @@ func (p *printer) kernel(k *Kernel) {
 		p.f("(outer: %s; inner: %s)", p.axes(k.Sched.Outer), p.axes(k.Sched.Inner))
 	case Pointwise:
 		p.f("(outer: %s)", p.axes(k.Sched.Outer))
+	case Tiles:
+		p.f("(blocks: %d)", k.Sched.Blocks)
+	}
+	if len(k.Sched.Block) > 0 {
+		p.f(" block(%s)", p.axes(k.Sched.Block))
 	}
 	p.f(" {\n")
 	for _, a := range k.Axes {
@@ -103,7 +108,33 @@ func (p *printer) kernel(k *Kernel) {
 	for _, s := range k.Stores {
 		p.f("  store p%d[%s] over (%s) = %s\n", s.Param, p.ref(s.Index), p.axes(s.Axes), p.ref(s.Value))
 	}
+	for i, q := range k.Locals {
+		p.f("  local l%d: %s[%d]\n", i, q.DType, q.Len)
+	}
+	for _, s := range k.Stages {
+		p.stage(k, s)
+	}
 	p.f("}\n")
+}
+
+func (p *printer) stage(k *Kernel, s Stage) {
+	p.f("  stage (")
+	for i, a := range s.Args {
+		if i > 0 {
+			p.f(", ")
+		}
+		p.f("%s", k.valueName(a))
+	}
+	p.f(")")
+	if s.Kernel == nil {
+		p.f(" nil\n")
+		return
+	}
+	indent := " "
+	for line := range strings.Lines(s.Kernel.String()) {
+		p.f("%s%s", indent, line)
+		indent = "  "
+	}
 }
 
 // lines prints all data under the roots, one to a line.

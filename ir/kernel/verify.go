@@ -97,8 +97,10 @@ func (k *Kernel) check() *kernelError {
 			}
 		}
 	}
-	if err := k.checkWritten(); err != nil {
-		return whole(err)
+	if k.Sched.Form != Tiles {
+		if err := k.checkWritten(); err != nil {
+			return whole(err)
+		}
 	}
 	if err := k.CheckSchedule(k.Sched); err != nil {
 		return whole(fmt.Errorf("schedule: %w", err))

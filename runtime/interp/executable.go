@@ -13,11 +13,12 @@ import (
 type executable struct {
 	dev    *Device
 	prog   *kernel.Program
-	codes  []*code  // per launch
-	dead   [][]span // per launch; nil without poison
-	first  int      // launch that writes a variable first
-	staged int64    // bytes that the largest launch writes
-	in     []int    // buffer numbers
+	codes  [][]*code // per launch, those of the stages of a tile program
+	dead   [][]span  // per launch; nil without poison
+	first  int       // launch that writes a variable first
+	staged int64     // bytes that the largest launch writes
+	locals int64     // bytes of the most local values
+	in     []int     // buffer numbers
 	out    []int
 	closed atomic.Bool
 }
@@ -39,20 +40,27 @@ func (d *Device) Compile(p *kernel.Program) (device.Executable, error) {
 	e := &executable{dev: d, prog: p, first: p.FirstWrite()}
 	e.in = append(p.Of(kernel.InputBuffer), p.Of(kernel.VariableBuffer)...)
 	e.out = p.Of(kernel.OutputBuffer)
-	codes := map[*kernel.Kernel]*code{}
+	codes := map[*kernel.Kernel][]*code{}
 	for i := range p.Launches {
 		k := p.Launches[i].Kernel
 		if codes[k] == nil {
-			codes[k] = newCode(k)
+			for _, s := range stages(k) {
+				codes[k] = append(codes[k], newCode(s.Kernel))
+				written := int64(0)
+				for _, q := range s.Kernel.Params {
+					if q.Out {
+						written += bytesOf(q)
+					}
+				}
+				e.staged = max(e.staged, written)
+			}
+			locals := int64(0)
+			for _, q := range k.Locals {
+				locals += bytesOf(q)
+			}
+			e.locals = max(e.locals, locals)
 		}
 		e.codes = append(e.codes, codes[k])
-		written := int64(0)
-		for _, q := range k.Params {
-			if q.Out {
-				written += bytesOf(q)
-			}
-		}
-		e.staged = max(e.staged, written)
 	}
 	if d.poison {
 		e.dead = dead(p)
@@ -83,7 +91,7 @@ func (e *executable) Trace(ctx context.Context, in, out []device.Buffer, visit f
 	if err != nil {
 		return fmt.Errorf("program %s: %w", e.prog.Name, err)
 	}
-	defer e.dev.free(e.prog.ArenaSize + e.staged)
+	defer e.dev.free(e.prog.ArenaSize + e.staged + e.locals)
 	for i := range e.prog.Launches {
 		if err := e.launch(ctx, i, mem); err != nil {
 			return err
@@ -102,6 +110,7 @@ type memory struct {
 	arena  []byte
 	of     [][]byte // per buffer of the program
 	staged []byte   // what a launch writes, until all of it is computed
+	locals []byte
 }
 
 // bind finds the memory of all buffers and takes that of the run.
@@ -128,10 +137,10 @@ func (e *executable) bind(in, out []device.Buffer) (*memory, error) {
 			}
 		}
 	}
-	if err := e.dev.reserve(e.prog.ArenaSize + e.staged); err != nil {
-		return nil, fmt.Errorf("arena of %d bytes, staging of %d: %w", e.prog.ArenaSize, e.staged, err)
+	if err := e.dev.reserve(e.prog.ArenaSize + e.staged + e.locals); err != nil {
+		return nil, fmt.Errorf("arena of %d bytes, staging of %d, local values of %d: %w", e.prog.ArenaSize, e.staged, e.locals, err)
 	}
-	m.arena, m.staged = aligned(e.prog.ArenaSize), aligned(e.staged)
+	m.arena, m.staged, m.locals = aligned(e.prog.ArenaSize), aligned(e.staged), aligned(e.locals)
 	for n := range e.prog.Buffers {
 		switch b := &e.prog.Buffers[n]; b.Kind {
 		case kernel.TempBuffer:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/device"
 )
 
@@ -23,18 +24,48 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 			fill(mem.arena[s.from:s.to])
 		}
 	}
-	params := make([][]byte, len(l.Args))
+	params := make([][]byte, len(l.Args), len(l.Args)+len(l.Kernel.Locals))
 	for j, a := range l.Args {
 		params[j] = mem.of[a]
 	}
-	staged := make([][]byte, len(params))
-	rest := mem.staged
-	for j, q := range l.Kernel.Params {
-		if q.Out {
-			staged[j], rest = rest[:bytesOf(q)], rest[bytesOf(q):]
+	rest := mem.locals
+	for _, q := range l.Kernel.Locals {
+		params, rest = append(params, rest[:bytesOf(q)]), rest[bytesOf(q):]
+	}
+	if e.dead != nil {
+		fill(mem.locals)
+	}
+	for n, s := range stages(l.Kernel) {
+		if err := e.stage(ctx, i, e.codes[i][n], s, params, mem.staged, stop); err != nil {
+			return err
 		}
 	}
-	err := newMachine(e.codes[i], params, stop).run(staged)
+	return nil
+}
+
+// stages returns the stages of a tile program; any other kernel is one of its own.
+func stages(k *kernel.Kernel) []kernel.Stage {
+	if k.Sched.Form == kernel.Tiles {
+		return k.Stages
+	}
+	s := kernel.Stage{Kernel: k}
+	for i := range k.Params {
+		s.Args = append(s.Args, i)
+	}
+	return []kernel.Stage{s}
+}
+
+// stage runs one kernel on the values that s.Args names.
+func (e *executable) stage(ctx context.Context, i int, c *code, s kernel.Stage, values [][]byte, memory []byte, stop func() error) error {
+	l := &e.prog.Launches[i]
+	params, staged := make([][]byte, len(s.Args)), make([][]byte, len(s.Args))
+	for j, q := range s.Kernel.Params {
+		params[j] = values[s.Args[j]]
+		if q.Out {
+			staged[j], memory = memory[:bytesOf(q)], memory[bytesOf(q):]
+		}
+	}
+	err := newMachine(c, params, stop).run(staged)
 	var bad *badIndex
 	switch {
 	case errors.As(err, &bad):
@@ -42,7 +73,7 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return err
 	case err != nil:
-		return fmt.Errorf("program %s: kernel %s (launch %d, %s): %w", e.prog.Name, l.Kernel.Name, i, l.Label, err)
+		return fmt.Errorf("program %s: kernel %s (launch %d, %s): %w", e.prog.Name, s.Kernel.Name, i, l.Label, err)
 	}
 	for j := range staged {
 		copy(params[j], staged[j])
