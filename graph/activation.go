@@ -47,6 +47,9 @@ func (x *Node) SELU() *Node {
 
 // elu returns positive*x or negative*(exp(rate*x)-1).
 func (x *Node) elu(positive, negative, rate float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.elu(positive, negative, rate) }); ok {
+		return y
+	}
 	up := x.Greater(x.like(0))
 	down := Where(up, x.like(0), x)
 	if rate != 1 {
@@ -63,6 +66,9 @@ func (x *Node) elu(positive, negative, rate float64) *Node {
 // distribution, x/2*(1+erf(x/sqrt(2))): torch.nn.functional.gelu (Hendrycks and
 // Gimpel, "Gaussian error linear units", 2016). See [Node.GELUTanh].
 func (x *Node) GELU() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.GELU() }); ok {
+		return y
+	}
 	y := x.asFloat("gelu")
 	return y.MulScalar(0.5).Mul(y.MulScalar(math.Sqrt2 / 2).Erf().AddScalar(1))
 }
@@ -71,6 +77,9 @@ func (x *Node) GELU() *Node {
 // x/2*(1+tanh(sqrt(2/pi)*(x+0.044715*x^3))): torch.nn.functional.gelu with
 // approximate="tanh".
 func (x *Node) GELUTanh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.GELUTanh() }); ok {
+		return y
+	}
 	y := x.asFloat("gelu_tanh")
 	cube := y.Square().Mul(y).MulScalar(0.044715)
 	return y.MulScalar(0.5).Mul(y.Add(cube).MulScalar(math.Sqrt(2 / math.Pi)).Tanh().AddScalar(1))
@@ -79,6 +88,9 @@ func (x *Node) GELUTanh() *Node {
 // SiLU returns x*sigmoid(x), also called swish: torch.nn.functional.silu
 // (Elfwing, Uchibe and Doya, 2017).
 func (x *Node) SiLU() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.SiLU() }); ok {
+		return y
+	}
 	y := x.asFloat("silu")
 	return y.Mul(y.Sigmoid())
 }
@@ -87,6 +99,9 @@ func (x *Node) SiLU() *Node {
 // torch.nn.functional.softplus, whose default beta is 1, but with no threshold
 // above which it is x. A beta of 0 is an error.
 func (x *Node) Softplus(beta float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Softplus(beta) }); ok {
+		return y
+	}
 	const op = "softplus"
 	y := x.asFloat(op, beta)
 	if beta == 0 {
@@ -101,6 +116,9 @@ func (x *Node) Softplus(beta float64) *Node {
 // softplus returns max(x,0) + log(1+exp(-|x|)), written so that its derivatives
 // at 0 are right, too.
 func (x *Node) softplus() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.softplus() }); ok {
+		return y
+	}
 	up := x.Greater(x.like(0))
 	return Where(up, x, x.like(0)).Add(Where(up, x.Neg(), x).Exp().Log1p())
 }
@@ -110,6 +128,9 @@ func (x *Node) LogSigmoid() *Node { return x.asFloat("log_sigmoid").Neg().softpl
 
 // Mish returns x*tanh(softplus(x)): torch.nn.functional.mish (Misra, 2019).
 func (x *Node) Mish() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Mish() }); ok {
+		return y
+	}
 	y := x.asFloat("mish")
 	return y.Mul(y.softplus().Tanh())
 }

@@ -37,6 +37,9 @@ func (x *Node) diagonals(op string) (at *ir.Node, zero *Node) {
 		Fail(op, "wants at least two dimensions, got %v", x.n.Type)
 	}
 	t := types.Type{DType: types.I64, Shape: s[len(s)-2:].Clone()}
+	if err := t.Shape.Check(); err != nil {
+		Fail(op, "matrices of %v: %w", x.n.Type, err)
+	}
 	return g.b.Sub(g.b.Iota(t, 1), g.b.Iota(t, 0)), &Node{g, g.b.Like(x.n, 0)}
 }
 

@@ -16,6 +16,9 @@ import (
 // It is torch.nn.functional.layer_norm (Ba, Kiros and Hinton, "Layer
 // normalization", 2016).
 func (x *Node) LayerNorm(shape []int, weight, bias *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.LayerNorm(shape, weight, bias, eps) }); ok {
+		return y
+	}
 	const op = "layer_norm"
 	axes := x.normalized(op, shape, eps, weight, bias)
 	y := x.whiten(axes, eps)
@@ -28,10 +31,14 @@ func (x *Node) LayerNorm(shape []int, weight, bias *Node, eps float64) *Node {
 //
 //	y = x / sqrt(mean(x*x) + eps) * weight
 //
-// An eps of 0 is the distance from 1 to the next number of x's element type. It
+// An eps of 0 is the distance from 1 to the next number of x's element type, of f32
+// for halfs. It
 // is torch.nn.functional.rms_norm (Zhang and Sennrich, "Root mean square layer
 // normalization", 2019).
 func (x *Node) RMSNorm(shape []int, weight *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.RMSNorm(shape, weight, eps) }); ok {
+		return y
+	}
 	const op = "rms_norm"
 	axes := x.normalized(op, shape, eps, weight)
 	if eps == 0 {
@@ -107,6 +114,9 @@ func (x *Node) affineBy(weight, bias *Node) *Node {
 // weight and adds bias, each [channels] or nil for none. It is
 // torch.nn.functional.group_norm (Wu and He, "Group normalization", 2018).
 func (x *Node) GroupNorm(groups int, weight, bias *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.GroupNorm(groups, weight, bias, eps) }); ok {
+		return y
+	}
 	const op = "group_norm"
 	x.checkChannels(op, eps, weight, bias)
 	s := x.n.Shape()
@@ -139,6 +149,9 @@ func (x *Node) BatchStatistics() (mean, variance *Node) {
 // none. With the running statistics it is torch.nn.functional.batch_norm, with
 // [Node.BatchStatistics] that of training.
 func (x *Node) BatchNorm(mean, variance, weight, bias *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.BatchNorm(mean, variance, weight, bias, eps) }); ok {
+		return y
+	}
 	const op = "batch_norm"
 	x.use(op, mean, variance)
 	x.checkChannels(op, eps, weight, bias, mean, variance)

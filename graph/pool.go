@@ -42,6 +42,9 @@ func (x *Node) MaxPool(p Pool) *Node {
 // torch.nn.functional.avg_pool1d, avg_pool2d or avg_pool3d, for any number of
 // dimensions before those pooled.
 func (x *Node) AvgPool(p Pool) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.AvgPool(p) }); ok {
+		return y
+	}
 	const op = "avg_pool"
 	g := x.use(op)
 	x.wantFloat(op)

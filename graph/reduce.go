@@ -24,6 +24,9 @@ func (x *Node) Prod(axes ...int) *Node { return x.widen("prod").reduce("prod", i
 // Mean returns the mean of floating-point numbers: torch.mean. Of nothing it is
 // NaN.
 func (x *Node) Mean(axes ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Mean(axes...) }); ok {
+		return y
+	}
 	const op = "mean"
 	g := x.use(op)
 	x.wantFloat(op)

@@ -10,6 +10,9 @@ import (
 // Softmax returns exp(x)/sum(exp(x)) along a dimension, computed as
 // exp(x-max)/sum(exp(x-max)): torch.softmax.
 func (x *Node) Softmax(axis int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Softmax(axis) }); ok {
+		return y
+	}
 	const op = "softmax"
 	if x.emptyRow(op, axis) {
 		return x
@@ -21,6 +24,9 @@ func (x *Node) Softmax(axis int) *Node {
 // LogSoftmax returns the logarithm of [Node.Softmax]: x - max -
 // log(sum(exp(x-max))).
 func (x *Node) LogSoftmax(axis int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.LogSoftmax(axis) }); ok {
+		return y
+	}
 	const op = "log_softmax"
 	if x.emptyRow(op, axis) {
 		return x
@@ -43,6 +49,9 @@ func (x *Node) shifted(op string, axis int) *Node {
 // LogSumExp returns log(sum(exp(x))) over the given dimensions, all if none is
 // given, without overflow: torch.logsumexp. Of nothing it is -Inf.
 func (x *Node) LogSumExp(axes ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.LogSumExp(axes...) }); ok {
+		return y
+	}
 	const op = "log_sum_exp"
 	g := x.use(op)
 	x.wantFloat(op)

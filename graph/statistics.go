@@ -16,10 +16,16 @@ func (x *Node) Var(correction float64, axes ...int) *Node { return x.variance("v
 // Std returns the square root of [Node.Var]: torch.std. Its gradient is 0 where
 // it is 0.
 func (x *Node) Std(correction float64, axes ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Std(correction, axes...) }); ok {
+		return y
+	}
 	return x.variance("std", correction, axes).root()
 }
 
 func (x *Node) variance(op string, correction float64, axes []int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.variance(op, correction, axes) }); ok {
+		return y
+	}
 	g := x.use(op)
 	x.wantFloat(op)
 	checkNumber(op, correction)
@@ -48,6 +54,9 @@ func (x *Node) root() *Node {
 // gradient at 0 is 0; extremes share it. Of no elements it is 0, and an error
 // for orders below 0 and for +Inf.
 func (x *Node) Norm(p float64, axes ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Norm(p, axes...) }); ok {
+		return y
+	}
 	const op = "norm"
 	g := x.use(op)
 	x.wantFloat(op)
@@ -94,6 +103,9 @@ func (x *Node) NanSum(axes ...int) *Node {
 // NanMean returns the mean of the elements that are not NaN, NaN if there is
 // none: torch.nanmean.
 func (x *Node) NanMean(axes ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.NanMean(axes...) }); ok {
+		return y
+	}
 	const op = "nan_mean"
 	g := x.use(op)
 	x.wantFloat(op)

@@ -1,0 +1,11 @@
+package graph
+
+// inF32 returns f(x) computed in f32 and rounded once, if x is f16 or bf16: what
+// is made of several operations, such as a softmax, would lose with each
+// rounding between them. PyTorch does the same within its kernels.
+func (x *Node) inF32(f func(x *Node) *Node) (y *Node, ok bool) {
+	if x == nil || x.n == nil || !x.n.DType().IsHalf() {
+		return nil, false
+	}
+	return f(x.Cast(F32)).Cast(x.n.DType()), true
+}
