@@ -50,7 +50,7 @@ func (l *Linear) Forward(x *graph.Node) *graph.Node {
 	g := x.Graph()
 	in, s := l.Weight.Type().Shape, x.Shape()
 	if len(in) != 2 || len(s) == 0 || s[len(s)-1] != in[1] {
-		graph.Fail(op, "the last dimension of %s is not that of weight %s %v", x.TypeString(), l.Weight.Name(), l.Weight.Type())
+		graph.Fail(op, "the last dimension of %s is not that of %s %v", x.TypeString(), l.Weight.Name(), l.Weight.Type())
 	}
 	y := x.MatMul(g.Var(l.Weight).T())
 	if l.Bias != nil {
