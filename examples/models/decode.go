@@ -55,7 +55,7 @@ func (d *Decoder) Step(g *graph.Graph) {
 			g.Assign(cache, all)
 			return all.Unsqueeze(0)
 		}
-		x = b.finish(x, attend(q, keep(d.k[i], k), keep(d.v[i], v), seen))
+		x = b.finish(x, q.Attention(keep(d.k[i], k), keep(d.v[i], v), graph.Attention{Mask: seen}))
 	}
 	logits := d.m.Head.Forward(d.m.LN.Forward(x)).Reshape(c.Vocabulary)
 	g.Output("logits", logits)

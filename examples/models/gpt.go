@@ -110,7 +110,7 @@ func (m *GPT) Forward(ids *graph.Node) *graph.Node {
 // Forward maps the residual stream x [batch,time,width] to its next state.
 func (b *GPTBlock) Forward(x *graph.Node) *graph.Node {
 	q, k, v := b.project(x)
-	return b.finish(x, causalAttention(q, k, v))
+	return b.finish(x, q.Attention(k, v, graph.Attention{Causal: true}))
 }
 
 // project returns queries, keys and values [batch,heads,time,size] of x.
@@ -129,21 +129,6 @@ func (b *GPTBlock) finish(x, y *graph.Node) *graph.Node {
 	y = y.Transpose(0, 2, 1, 3).Reshape(x.Shape()...)
 	x = x.Add(b.dropout.Forward(b.Proj.Forward(y)))
 	return x.Add(b.dropout.Forward(b.FC2.Forward(b.FC1.Forward(b.LN2.Forward(x)).GELUTanh())))
-}
-
-// causalAttention mixes the values v of each place and those before it, by how
-// well their keys k fit the query q.
-func causalAttention(q, k, v *graph.Node) *graph.Node {
-	g, time := q.Graph(), q.Dim(2)
-	place := graph.Arange(g, graph.I32, 0, float64(time), 1)
-	return attend(q, k, v, place.LessEqual(place.Unsqueeze(1)))
-}
-
-// attend is attention where the mask, [queries,keys], is true.
-func attend(q, k, v, mask *graph.Node) *graph.Node {
-	scores := q.MatMul(k.Swap(-1, -2)).MulScalar(1 / math.Sqrt(float64(q.Dim(-1))))
-	hidden := graph.Scalar(q.Graph(), q.DType(), math.Inf(-1))
-	return graph.Where(mask, scores, hidden).Softmax(-1).MatMul(v)
 }
 
 // TrainGPT returns a model function of a training step: the inputs "ids" and
