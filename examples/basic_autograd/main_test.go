@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,17 +12,21 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden file")
 
+// otherLines are lines of a file that has other models too.
+var otherLines = regexp.MustCompile(`models\.go:\d+`)
+
 func TestLesson(t *testing.T) {
 	const golden = "testdata/output.txt"
 	var out strings.Builder
 	require.NoError(t, run(&out))
+	got := otherLines.ReplaceAllString(out.String(), "models.go:N")
 	if *update {
 		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(golden, []byte(out.String()), 0o644))
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	require.Equal(t, string(want), out.String(), "run with -update if the change is meant")
+	require.Equal(t, string(want), got, "run with -update if the change is meant")
 }
 
 // A value that is not the one derived by hand ends the lesson.
