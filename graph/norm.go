@@ -19,6 +19,9 @@ func (x *Node) LayerNorm(shape []int, weight, bias *Node, eps float64) *Node {
 	if y, ok := x.inF32(func(x *Node) *Node { return x.LayerNorm(shape, weight, bias, eps) }); ok {
 		return y
 	}
+	if y, ok := x.inF32(func(x *Node) *Node { return x.LayerNorm(shape, weight, bias, eps) }); ok {
+		return y
+	}
 	const op = "layer_norm"
 	axes := x.normalized(op, shape, eps, weight, bias)
 	y := x.whiten(axes, eps)
@@ -36,6 +39,9 @@ func (x *Node) LayerNorm(shape []int, weight, bias *Node, eps float64) *Node {
 // is torch.nn.functional.rms_norm (Zhang and Sennrich, "Root mean square layer
 // normalization", 2019).
 func (x *Node) RMSNorm(shape []int, weight *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.RMSNorm(shape, weight, eps) }); ok {
+		return y
+	}
 	if y, ok := x.inF32(func(x *Node) *Node { return x.RMSNorm(shape, weight, eps) }); ok {
 		return y
 	}
@@ -117,6 +123,9 @@ func (x *Node) GroupNorm(groups int, weight, bias *Node, eps float64) *Node {
 	if y, ok := x.inF32(func(x *Node) *Node { return x.GroupNorm(groups, weight, bias, eps) }); ok {
 		return y
 	}
+	if y, ok := x.inF32(func(x *Node) *Node { return x.GroupNorm(groups, weight, bias, eps) }); ok {
+		return y
+	}
 	const op = "group_norm"
 	x.checkChannels(op, eps, weight, bias)
 	s := x.n.Shape()
@@ -131,10 +140,14 @@ func (x *Node) GroupNorm(groups int, weight, bias *Node, eps float64) *Node {
 }
 
 // BatchStatistics returns the mean and the variance, with n for n elements, of
-// every channel of x [batch,channels,...]: two values [channels].
+// every channel of x [batch,channels,...]: two values [channels], in f32 if x is
+// f16 or bf16.
 func (x *Node) BatchStatistics() (mean, variance *Node) {
 	const op = "batch_statistics"
 	x.checkChannels(op, 0)
+	if x.n.DType().IsHalf() {
+		return x.Cast(F32).BatchStatistics()
+	}
 	axes := []int{0}
 	for a := 2; a < len(x.n.Shape()); a++ {
 		axes = append(axes, a)
@@ -149,6 +162,9 @@ func (x *Node) BatchStatistics() (mean, variance *Node) {
 // none. With the running statistics it is torch.nn.functional.batch_norm, with
 // [Node.BatchStatistics] that of training.
 func (x *Node) BatchNorm(mean, variance, weight, bias *Node, eps float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.BatchNorm(mean, variance, weight, bias, eps) }); ok {
+		return y
+	}
 	if y, ok := x.inF32(func(x *Node) *Node { return x.BatchNorm(mean, variance, weight, bias, eps) }); ok {
 		return y
 	}

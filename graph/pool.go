@@ -45,6 +45,9 @@ func (x *Node) AvgPool(p Pool) *Node {
 	if y, ok := x.inF32(func(x *Node) *Node { return x.AvgPool(p) }); ok {
 		return y
 	}
+	if y, ok := x.inF32(func(x *Node) *Node { return x.AvgPool(p) }); ok {
+		return y
+	}
 	const op = "avg_pool"
 	g := x.use(op)
 	x.wantFloat(op)

@@ -8,6 +8,9 @@ import "dumbtorch/ir/types"
 // part is global pooling. It is torch.nn.functional.adaptive_avg_pool1d and its
 // kin.
 func (x *Node) AdaptiveAvgPool(parts ...int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.AdaptiveAvgPool(parts...) }); ok {
+		return y
+	}
 	const op = "adaptive_avg_pool"
 	parts, p, even := x.parts(op, parts)
 	if even {

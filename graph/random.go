@@ -84,6 +84,9 @@ func (g *Graph) advanceRandom() {
 // a function of the session's seed, the step, the call's stream and the
 // position, the same on every device; it compares p with multiples of 2^-24.
 func (x *Node) Dropout(p float64) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Dropout(p) }); ok {
+		return y
+	}
 	const op = "dropout"
 	g := x.use(op)
 	x.wantFloat(op)

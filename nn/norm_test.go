@@ -1,7 +1,9 @@
 package nn_test
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +11,9 @@ import (
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
 	"dumbtorch/nn"
+	"dumbtorch/runtime/interp"
+	"dumbtorch/runtime/session"
+	"dumbtorch/runtime/tensor"
 )
 
 func TestNewNorms(t *testing.T) {
@@ -86,5 +91,50 @@ func TestNormMistakes(t *testing.T) {
 		"dropout: wants floating-point numbers, got bool[batch,4]": func(g *graph.Graph) { nn.Dropout{P: 0.1}.Forward(x(g).Cast(graph.Bool)) },
 	} {
 		require.Equal(t, want, mistake(t, f))
+	}
+}
+
+// Of f16 and bf16, normalisations, averages and dropout are computed in f32 and
+// rounded once.
+func TestHalfPrecision(t *testing.T) {
+	in := make([]float32, 2*4*6)
+	for i := range in {
+		in[i] = float32((i*37)%29)/7 - 2
+	}
+	layers := map[string]nn.Layer{
+		"layer_norm": nn.NewLayerNorm([]int{6}), "rms_norm": nn.NewRMSNorm([]int{6}), "group_norm": nn.NewGroupNorm(2, 4),
+		"batch_norm": nn.NewBatchNorm1d(4, nn.NoRunningStatistics()), "avg_pool": nn.NewAvgPool1d(3, nn.Padding(1)),
+		"adaptive_avg_pool": nn.AdaptiveAvgPool{Parts: []int{4}}, "dropout": nn.Dropout{P: 0.3},
+	}
+	nn.Params(layers)
+	for _, d := range []types.DType{graph.F16, graph.BF16} {
+		got := map[string]*tensor.Tensor{}
+		for _, wide := range []bool{false, true} {
+			g, err := graph.Build("half", func(g *graph.Graph) {
+				x := graph.Constant(g, in, 2, 4, 6).Cast(d)
+				for _, name := range slices.Sorted(maps.Keys(layers)) {
+					if wide {
+						g.Output(name+"true", layers[name].Forward(x.Cast(graph.F32)).Cast(d))
+					} else {
+						g.Output(name+"false", layers[name].Forward(x))
+					}
+				}
+			}, graph.Training())
+			require.NoError(t, err)
+			s := session.New(interp.New(), session.WithSeed(1))
+			step, err := s.Compile(g)
+			require.NoError(t, err)
+			out, err := step.Run(t.Context(), nil)
+			require.NoError(t, err)
+			for _, name := range out.Names() {
+				got[name], err = out.Tensor(name)
+				require.NoError(t, err)
+			}
+			require.NoError(t, s.Close())
+		}
+		for name := range layers {
+			require.Equal(t, d, got[name+"false"].DType(), name)
+			require.True(t, tensor.Equal(got[name+"false"], got[name+"true"]), "%s of %v", name, d)
+		}
 	}
 }

@@ -1,8 +1,6 @@
 package models
 
 import (
-	"math"
-
 	"dumbtorch/graph"
 	"dumbtorch/nn"
 	"dumbtorch/nn/optim"
@@ -19,21 +17,6 @@ func pointwise(name, doc string, full, small []int, inputs func(n []int) []input
 	}
 }
 
-// GELUTanh is the Gaussian error linear unit in its approximation by tanh:
-// torch.nn.functional.gelu with approximate="tanh" (Hendrycks and Gimpel, 2016).
-func GELUTanh(x *graph.Node) *graph.Node {
-	u := x.Add(x.Mul(x).Mul(x).MulScalar(0.044715)).MulScalar(math.Sqrt(2 / math.Pi))
-	return x.MulScalar(0.5).Mul(u.Tanh().AddScalar(1))
-}
-
-// LayerNorm scales every row of x to mean 0 and variance 1, then by w, and adds
-// b: torch.nn.functional.layer_norm over the last dimension with eps 1e-5.
-func LayerNorm(x, w, b *graph.Node) *graph.Node {
-	d := x.Sub(x.Mean(-1, graph.KeepDims))
-	variance := d.Mul(d).Mean(-1, graph.KeepDims)
-	return d.Mul(variance.AddScalar(1e-5).Rsqrt()).Mul(w).Add(b)
-}
-
 // rows is one matrix input.
 func rows(n []int) []input { return []input{{"x", []int{n[0], n[1]}, 0}} }
 
@@ -42,7 +25,7 @@ var workloads = []definition{
 	pointwise("ew_gelu_chain", "gelu_tanh(1.5x+0.25)*0.5+r over 4 Mi elements.", []int{1 << 22}, []int{1000},
 		func(n []int) []input { return []input{{"x", n, 0}, {"r", n, 0}} },
 		func(in []*graph.Node) *graph.Node {
-			return GELUTanh(in[0].MulScalar(1.5).AddScalar(0.25)).MulScalar(0.5).Add(in[1])
+			return in[0].MulScalar(1.5).AddScalar(0.25).GELUTanh().MulScalar(0.5).Add(in[1])
 		}),
 	pointwise("ew_broadcast", "relu((x+b)*s-0.1*abs(x)) over 1024x4096, with a row b and a column s.", []int{1024, 4096}, []int{12, 40},
 		func(n []int) []input { return []input{{"x", n, 0}, {"b", n[1:], 0}, {"s", []int{n[0], 1}, 0}} },
@@ -54,7 +37,7 @@ var workloads = []definition{
 		func(in []*graph.Node) *graph.Node { return in[0].Softmax(-1) }),
 	pointwise("layernorm_rows", "Layer norm with scale and shift over the last axis of 1024x4096.", []int{1024, 4096}, []int{12, 40},
 		func(n []int) []input { return []input{{"x", n, 0}, {"w", n[1:], 0}, {"b", n[1:], 0}} },
-		func(in []*graph.Node) *graph.Node { return LayerNorm(in[0], in[1], in[2]) }),
+		func(in []*graph.Node) *graph.Node { return in[0].LayerNorm(in[1].Shape(), in[1], in[2], 1e-5) }),
 	pointwise("sumsq_cols", "Sum over the rows of x*x, 1024x4096.", []int{1024, 4096}, []int{12, 40}, rows,
 		func(in []*graph.Node) *graph.Node { return in[0].Mul(in[0]).Sum(0) }),
 	pointwise("gemm_f32", "Matrix product of two 1024x1024 matrices.", []int{1024}, []int{24},
