@@ -134,6 +134,7 @@ func (c *record) run(t *testing.T, s *suite, ses *session.Session) *ir.Graph {
 		}
 		got, err := res.Tensor(name)
 		require.NoError(t, err, c.Name)
+		tol = tol.of(want.DType(), name[0] == 'd')
 		if err := tol.compare(got, want); err != nil {
 			t.Errorf("%s: %s %v\n%v", c.Name, name, err, feeds)
 		}
