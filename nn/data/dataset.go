@@ -1,7 +1,7 @@
 // Package data owns data sets and batching: what a sample is, in which order
 // samples are seen, and how batches reach a training loop without allocating.
-// It reads IDX files and the MNIST data set; sub-package digits draws a data
-// set that needs no files.
+// It reads CSV, NumPy's files, text, IDX files and the MNIST data set; sub-package
+// digits draws a data set that needs no files.
 //
 // A [Dataset] is addressed by index. A [Loader] shuffles the indices from a
 // seed, gathers batches on a goroutine into a small ring of tensors that it

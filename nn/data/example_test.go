@@ -3,6 +3,8 @@ package data_test
 import (
 	"context"
 	"fmt"
+	"log"
+	"strings"
 
 	"dumbtorch/nn/data"
 	"dumbtorch/runtime/tensor"
@@ -83,4 +85,61 @@ func ExampleSplit() {
 	}
 	fmt.Println(train.Len(), validation.Len())
 	// Output: 4 1
+}
+
+func ExampleReadCSV() {
+	const flowers = `sepal,petal,species
+5.1,1.4,setosa
+7.0,4.7,versicolor
+`
+	d, err := data.ReadCSV(strings.NewReader(flowers), data.CSV{Fields: []data.CSVField{
+		{Name: "x", Columns: []string{"sepal", "petal"}},
+		{Name: "y", Columns: []string{"species"}, Classes: []string{"setosa", "versicolor"}},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, f := range d.Fields() {
+		fmt.Println(f.Name, f.Type)
+	}
+	_, err = data.ReadCSV(strings.NewReader("x,y\n1,two\n"), data.CSV{Fields: []data.CSVField{{Name: "y"}}})
+	fmt.Println(err)
+	// Output:
+	// x f32[2]
+	// y i32[]
+	// data: csv: line 2, column 3: "two" is not a number (column "y", field "y")
+}
+
+func ExampleNewWindows() {
+	text := "to be or not to be"
+	v, err := data.NewVocabulary(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := v.Encode(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	w, err := data.NewWindows(tokens, 8, 8)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q %d windows\n", v, w.Len())
+	l, err := data.NewLoader(w, data.Options{Batch: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	b, err := l.Next(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	x, _ := tensor.Data[int32](b.Tensor("x"))
+	y, _ := tensor.Data[int32](b.Tensor("y"))
+	before, _ := v.Decode(x[:8])
+	after, _ := v.Decode(y[:8])
+	fmt.Printf("%q is followed by %q\n", before, after)
+	// Output:
+	// " benort" 2 windows
+	// "to be or" is followed by "o be or "
 }
