@@ -3,6 +3,7 @@ package backendtest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"dumbtorch/ir/kernel"
@@ -51,6 +52,7 @@ func testRows(t *testing.T, s *suite) {
 		}
 	})
 	t.Run("axes", func(t *testing.T) { testRowAxes(t, s) })
+	t.Run("pooling", func(t *testing.T) { testPooling(t, s) })
 	t.Run("guarded", func(t *testing.T) {
 		// Causal softmax: masked scores count as -inf.
 		m := newMaker("causal")
@@ -209,4 +211,50 @@ func testRowAxes(t *testing.T, s *suite) {
 	out := m.out(types.F32, 252)
 	m.store(out, m.at(a[1], a[0], a[2]), m.sub(m.mul(x, m.Const(types.F32, 36)), sum), a...)
 	s.check(t, single(m.rows(a[:1], a[1:]), whole(types.F32, 252, 1)), Exact)
+}
+
+// testPooling has many rows of few elements, those of windows side by side: what max-pooling stores, its gradient in the place of
+// its operand, and the sum of that for each channel.
+func testPooling(t *testing.T, s *suite) {
+	for _, size := range [][4]int{{40, 14, 2, 2}, {9, 31, 3, 3}, {70, 17, 1, 4}, {33, 40, 1, 2}, {1030, 3, 4, 1}} {
+		channels, n, kh, kw := size[0], size[1], size[2], size[3]
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			m := newMaker("pooling")
+			a := m.axes(3, channels, 2, kh, n, kw)
+			inner := []*kernel.Axis{a[3], a[5]}
+			if kh == 1 {
+				inner = inner[1:]
+			} else if kw == 1 {
+				inner = inner[:1]
+			}
+			var axes []*kernel.Axis
+			for _, x := range a {
+				if x.Extent > 1 {
+					axes = append(axes, x)
+				}
+			}
+			outer := []*kernel.Axis{a[0], a[1], a[2], a[4]}
+			x, gradient := m.read(types.F32, axes...), m.read(types.F32, outer...)
+			most := m.FoldAxes(kernel.Max, inner, x)
+			at := m.FromIndex(m.at(inner...), types.I32)
+			first := m.FoldAxes(kernel.Min, inner, m.Select(m.Bin(kernel.Eq, x, most), at, m.ConstInt(types.I32, 1<<30)))
+			g := m.Select(m.Bin(kernel.Eq, at, first), gradient, m.Const(types.F32, 0))
+			m.write(m.add(g, x), axes...)
+			total, rows := 3*channels*2*kh*n*kw, 3*channels*2*n
+			alone := newDraft()
+			v := alone.variable(whole(types.F32, total, 1))
+			alone.launch(m.rows(outer, inner), v, alone.input(whole(types.F32, rows, 2)), v)
+			s.check(t, alone, Exact)
+			m.k = &kernel.Kernel{Name: "pooling", Params: slices.Clone(m.k.Params), Stores: slices.Clone(m.k.Stores)}
+			m.write(most, outer...)
+			var folded []*kernel.Axis
+			for _, x := range axes {
+				if x != a[1] {
+					folded = append(folded, x)
+				}
+			}
+			m.write(m.sum(g, folded...), a[1])
+			s.check(t, single(m.rows(outer, inner), whole(types.F32, total, 1), whole(types.F32, rows, 2)), Exact)
+		})
+	}
 }

@@ -54,10 +54,45 @@ func opLoad[T bits](st *state, in *instr) {
 	}
 }
 
+// stridedLoad loads len(d) elements that are s apart from each other.
 func stridedLoad[T bits](d, buf []T, at, s int64) {
+	if len(d) == 0 {
+		return
+	}
+	_ = buf[at+int64(len(d)-1)*s]
+	p, step := unsafe.Pointer(&buf[at]), int(s)*int(unsafe.Sizeof(d[0]))
+	off := 0
+	for len(d) >= 4 {
+		e := (*[4]T)(d)
+		e[0] = *(*T)(unsafe.Add(p, off))
+		e[1] = *(*T)(unsafe.Add(p, off+step))
+		e[2] = *(*T)(unsafe.Add(p, off+2*step))
+		e[3] = *(*T)(unsafe.Add(p, off+3*step))
+		off, d = off+4*step, d[4:]
+	}
 	for i := range d {
-		d[i] = buf[at]
-		at += s
+		d[i] = *(*T)(unsafe.Add(p, off+i*step))
+	}
+}
+
+// stridedStore stores the elements of d s apart from each other.
+func stridedStore[T bits](d, buf []T, at, s int64) {
+	if len(d) == 0 {
+		return
+	}
+	_ = buf[at+int64(len(d)-1)*s]
+	p, step := unsafe.Pointer(&buf[at]), int(s)*int(unsafe.Sizeof(d[0]))
+	off := 0
+	for len(d) >= 4 {
+		e := (*[4]T)(d)
+		*(*T)(unsafe.Add(p, off)) = e[0]
+		*(*T)(unsafe.Add(p, off+step)) = e[1]
+		*(*T)(unsafe.Add(p, off+2*step)) = e[2]
+		*(*T)(unsafe.Add(p, off+3*step)) = e[3]
+		off, d = off+4*step, d[4:]
+	}
+	for i, v := range d {
+		*(*T)(unsafe.Add(p, off+i*step)) = v
 	}
 }
 
@@ -127,10 +162,7 @@ func opStore[T bits](st *state, in *instr) {
 			copy(buf[at:at+int64(w.n)], r)
 			continue
 		}
-		for _, v := range r {
-			buf[at] = v
-			at += w.stride
-		}
+		stridedStore(r, buf, at, w.stride)
 	}
 }
 

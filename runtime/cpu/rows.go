@@ -92,6 +92,9 @@ func (c *compiler) rows() bool {
 	}
 	name := "rows"
 	switch {
+	case c.narrow(passing, sinks):
+		name = "narrow rows"
+		c.narrowRows(b, passing, sinks)
 	case width <= longRow:
 		name = "row tiles"
 		c.shortRows(b, passing, sinks)
@@ -203,11 +206,9 @@ func (c *compiler) rowsOf(group []int) int {
 
 func concat(a, b []*kernel.Axis) []*kernel.Axis { return append(append([]*kernel.Axis{}, a...), b...) }
 
-// longRows takes one row at a time in chunks.
-func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
-	s := &c.k.Sched
-	inner := kernel.SetOf(s.Inner)
-	var rowStores, fullStores []int
+// byRow tells stores and sinks of row values from those of full values.
+func (c *compiler) byRow(passing []int, sinks []*sink) (rowStores, fullStores []int, rowSinks, fullSinks []*sink) {
+	inner := kernel.SetOf(c.k.Sched.Inner)
 	for _, i := range passing {
 		if kernel.SetOf(c.k.Stores[i].Axes)&inner != 0 {
 			fullStores = append(fullStores, i)
@@ -215,7 +216,6 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 			rowStores = append(rowStores, i)
 		}
 	}
-	var rowSinks, fullSinks []*sink
 	for _, k := range sinks {
 		if k.fold.Args[0].Free()&inner != 0 {
 			fullSinks = append(fullSinks, k)
@@ -223,6 +223,13 @@ func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
 			rowSinks = append(rowSinks, k)
 		}
 	}
+	return rowStores, fullStores, rowSinks, fullSinks
+}
+
+// longRows takes one row at a time in chunks.
+func (c *compiler) longRows(b *builder, passing []int, sinks []*sink) {
+	s := &c.k.Sched
+	rowStores, fullStores, rowSinks, fullSinks := c.byRow(passing, sinks)
 	outer := b.open()
 	slots := b.bindEnv(outer, s.Outer)
 	b.in(outer, func() value {
