@@ -29,7 +29,7 @@ var functions = map[string]any{
 	"Arange": graph.Arange, "Constant": graph.Constant[float32], "ConstantOf": graph.ConstantOf,
 	"Uniform": graph.Uniform, "Normal": graph.Normal, "Where": graph.Where, "Concat": graph.Concat,
 	"Stack": graph.Stack, "Einsum": graph.Einsum, "VJP": graph.VJP, "ValueAndGrad": graph.ValueAndGrad,
-	"CustomVJP": graph.CustomVJP, "BoundedDim": graph.BoundedDim,
+	"CustomVJP": graph.CustomVJP, "Checkpoint": graph.Checkpoint, "BoundedDim": graph.BoundedDim,
 	"Eye": graph.Eye, "Linspace": graph.Linspace,
 }
 
