@@ -2,6 +2,7 @@ package simd
 
 import (
 	"math"
+	"slices"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/amd64"
@@ -37,6 +38,7 @@ const (
 	kLoad   kind = iota // lanes of stream n, or its element of the row
 	kScalar             // scalar n in all lanes
 	kConst              // bits in all lanes
+	kTable              // table n, a word for each lane, repeated
 	kLane               // the number of the lane in its row
 	kRM                 // op(a)
 	kRMI                // op(a, imm)
@@ -103,6 +105,7 @@ type Builder struct {
 	streams []Stream
 	stores  []store
 	scalars int
+	tables  [][8]uint32
 	wide    bool // code for AVX-512
 }
 
@@ -161,6 +164,16 @@ func (b *Builder) Scalar() (Value, int) {
 // Const returns a constant of the given bits; the bits of a true mask are all
 // ones.
 func (b *Builder) Const(bits uint32) Value { return b.add(node{kind: kConst, bits: bits}) }
+
+// table returns eight words, one for each lane and repeated.
+func (b *Builder) table(words [8]uint32) Value {
+	n := slices.Index(b.tables, words)
+	if n < 0 {
+		n = len(b.tables)
+		b.tables = append(b.tables, words)
+	}
+	return b.add(node{kind: kTable, n: n})
+}
 
 // Lane returns the number of the lane in its row, an integer.
 func (b *Builder) Lane() Value { return b.add(node{kind: kLane}) }

@@ -54,7 +54,7 @@ func (c *compiler) compute(v Value, k int, r rest) {
 	n := &c.nodes[v]
 	a := c.a
 	switch n.kind {
-	case kConst, kScalar:
+	case kConst, kTable, kScalar:
 	case kLoad:
 		if c.streams[n.n].Row {
 			c.loadRow(v, n)

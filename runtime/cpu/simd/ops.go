@@ -63,6 +63,14 @@ func (b *Builder) unaryF32(op kernel.Op, x Value) (Value, bool) {
 		return b.sigmoid(x), true
 	case kernel.Erf:
 		return b.erf(x), true
+	case kernel.Expm1:
+		return b.expm1(x), true
+	case kernel.Log1p:
+		return b.log1p(x), true
+	case kernel.Sin:
+		return b.sine(x, false), true
+	case kernel.Cos:
+		return b.sine(x, true), true
 	}
 	return 0, false
 }
@@ -98,6 +106,8 @@ func (b *Builder) binaryF32(op kernel.Op, x, y Value) (Value, bool) {
 		return b.mul(x, y), true
 	case kernel.Div:
 		return b.div(x, y), true
+	case kernel.Pow:
+		return b.pow(x, y), true
 	case kernel.Max, kernel.Min:
 		return b.extreme(op, x, y), true
 	case kernel.Lt:

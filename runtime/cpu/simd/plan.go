@@ -53,7 +53,7 @@ const keepCost = 6
 // cost returns a measure of the work of one operation.
 func (n *node) cost() int {
 	switch {
-	case n.kind == kConst || n.kind == kScalar:
+	case n.kind == kConst || n.kind == kTable || n.kind == kScalar:
 		return 0
 	case n.op == amd64.VDIVPS || n.op == amd64.VSQRTPS:
 		return 4
@@ -219,7 +219,7 @@ func (p *planner) row() {
 	var values []Value
 	for v := Value(len(p.nodes) - 1); v >= 0; v-- {
 		n := &p.nodes[v]
-		if !p.ofRow[v] || n.kind == kConst || n.kind == kScalar {
+		if !p.ofRow[v] || n.kind == kConst || n.kind == kTable || n.kind == kScalar {
 			continue
 		}
 		values = append(values, v)

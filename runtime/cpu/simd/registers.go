@@ -160,6 +160,8 @@ func (c *compiler) home(v Value) amd64.Operand {
 	switch {
 	case n.kind == kConst:
 		return c.vector(func(int) uint32 { return n.bits })
+	case n.kind == kTable:
+		return c.vector(func(i int) uint32 { return c.tables[n.n][i%8] })
 	case n.kind == kScalar:
 		return slotAt(n.n)
 	case c.spill[v] >= 0:

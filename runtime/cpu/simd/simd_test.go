@@ -110,6 +110,7 @@ func ulp(got float32, want float64) float64 {
 // tolerances are the functions that are not rounded exactly, in ulp.
 var tolerances = map[kernel.Op]float64{
 	kernel.Exp: 0.98, kernel.Log: 0.9, kernel.Tanh: 1.4, kernel.Sigmoid: 2.4, kernel.Erf: 2.3, kernel.Rsqrt: 1.5,
+	kernel.Expm1: 1.4, kernel.Log1p: 0.9, kernel.Sin: 1.5, kernel.Cos: 1.5, kernel.Pow: 1.2,
 }
 
 func TestFunctions(t *testing.T) { eachForm(t, testFunctions) }
@@ -117,6 +118,7 @@ func TestFunctions(t *testing.T) { eachForm(t, testFunctions) }
 func testFunctions(t *testing.T, wide bool) {
 	exact := map[kernel.Op]func(float64) float64{
 		kernel.Exp: math.Exp, kernel.Log: math.Log, kernel.Tanh: math.Tanh, kernel.Erf: math.Erf,
+		kernel.Expm1: math.Expm1, kernel.Log1p: math.Log1p, kernel.Sin: math.Sin, kernel.Cos: math.Cos,
 		kernel.Sigmoid: func(x float64) float64 {
 			if x < 0 {
 				return math.Exp(x) / (1 + math.Exp(x))
@@ -136,6 +138,9 @@ func testFunctions(t *testing.T, wide bool) {
 	x = append(x, values...)
 	y := make([]float32, len(x))
 	for op, tolerance := range tolerances {
+		if op.Info().Arity != 1 {
+			continue
+		}
 		b := newBuilder(wide)
 		v, in := b.Load(Stream{Type: F32})
 		r, ok := b.Unary(op, F32, v)
@@ -155,9 +160,55 @@ func testFunctions(t *testing.T, wide bool) {
 				require.Equal(t, math.Signbit(want), math.Signbit(float64(y[i])), "%s(%v)", op, v)
 			}
 		}
+		t.Logf("%s: %.2f ulp at %v", op, worst, at)
 		require.LessOrEqual(t, worst, tolerance, "%s at %v", op, at)
 		require.NoError(t, l.Free())
 	}
+}
+
+// TestPow compares with float64 over all exponents, and the special cases.
+func TestPow(t *testing.T) { eachForm(t, testPow) }
+
+func testPow(t *testing.T, wide bool) {
+	r := rand.New(rand.NewPCG(11, 12))
+	var x, y []float32
+	special := append([]float32{2, -2, 3, -3, 4, 0.25, -0.25, 1 << 24, -1<<24 + 1}, values...)
+	for _, a := range special {
+		for _, b := range special {
+			x, y = append(x, a), append(y, b)
+		}
+	}
+	for range 200000 {
+		a := math.Float32frombits(r.Uint32() &^ (1 << 31))
+		if r.IntN(2) == 0 {
+			a = float32(1 + r.NormFloat64()*math.Exp(-20*r.Float64()))
+		}
+		limit := 160 / math.Abs(math.Log2(math.Abs(float64(a))))
+		x, y = append(x, a), append(y, float32((2*r.Float64()-1)*limit))
+	}
+	b := newBuilder(wide)
+	vx, sx := b.Load(Stream{Type: F32})
+	vy, sy := b.Load(Stream{Type: F32})
+	v, ok := b.Binary(kernel.Pow, F32, vx, vy)
+	require.True(t, ok)
+	out := b.Store(Stream{Type: F32}, v)
+	l := compile(t, b)
+	z := make([]float32, len(x))
+	var args Args
+	args.Streams[sx], args.Streams[sy], args.Streams[out] = unsafe.Pointer(&x[0]), unsafe.Pointer(&y[0]), unsafe.Pointer(&z[0])
+	l.Run(&args, 1, len(x))
+	worst := 0.0
+	for i := range x {
+		want := math.Pow(float64(x[i]), float64(y[i]))
+		e := ulp(z[i], want)
+		require.LessOrEqual(t, e, tolerances[kernel.Pow], "pow(%v, %v) = %v, not %v", x[i], y[i], z[i], want)
+		worst = max(worst, e)
+		if want == 0 || math.IsInf(want, 0) {
+			require.Equal(t, math.Signbit(want), math.Signbit(float64(z[i])), "pow(%v, %v)", x[i], y[i])
+		}
+	}
+	t.Logf("pow: %.2f ulp", worst)
+	require.NoError(t, l.Free())
 }
 
 // TestOperations compares every operation with its meaning.
