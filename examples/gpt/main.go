@@ -99,6 +99,7 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.IntVar(&o.model.Layers, "layers", 4, "blocks of the model")
 	f.IntVar(&o.model.Heads, "heads", 4, "heads of attention; they divide the width")
 	f.Float64Var(&o.model.Dropout, "dropout", 0, "probability of dropout")
+	f.BoolVar(&o.model.Recompute, "recompute", false, "compute blocks again in the backward pass instead of keeping their values: less memory, more time")
 	f.StringVar(&o.device, "device", "cpu", "where to run: "+strings.Join(device.Kinds(), ", "))
 	f.IntVar(&o.threads, "threads", 0, "threads of the device cpu; 0 means all cores")
 	f.StringVar(&o.data, "data", "", "file of text in UTF-8 instead of the one that is built in")

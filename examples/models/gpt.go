@@ -16,6 +16,7 @@ type GPTConfig struct {
 	Heads      int     // of attention; they divide Width
 	Layers     int     // blocks
 	Dropout    float64 // probability, of embeddings and of what each block adds
+	Recompute  bool    // blocks are computed again in the backward pass, to save memory
 }
 
 // GPT is a character or token model of the kind of GPT-2 (Radford et al.,
@@ -102,7 +103,11 @@ func (m *GPT) Forward(ids *graph.Node) *graph.Node {
 	positions := g.Var(m.PosEmb.Weight).Slice(0, 0, time, 1)
 	x := m.TokEmb.Forward(ids).Add(positions).Dropout(m.Config.Dropout)
 	for _, b := range m.Blocks {
-		x = b.Forward(x)
+		if m.Config.Recompute {
+			x = graph.Checkpoint(func(xs ...*graph.Node) *graph.Node { return b.Forward(xs[0]) }, x)
+		} else {
+			x = b.Forward(x)
+		}
 	}
 	return m.Head.Forward(m.LN.Forward(x))
 }

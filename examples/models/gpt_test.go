@@ -171,6 +171,39 @@ func TestGPTMistakes(t *testing.T) {
 	}
 }
 
+// Blocks that are computed again, dropout included, change the memory of a step
+// and no loss.
+func TestRecompute(t *testing.T) {
+	losses := func(recompute bool) (list []float64, arena int64) {
+		m := NewGPT(GPTConfig{Vocabulary: 11, Context: 16, Width: 24, Heads: 3, Layers: 4, Dropout: 0.1, Recompute: recompute})
+		g, err := graph.Build("gpt", TrainGPT(m, 4, optim.AdamW{LR: 0.01}), graph.Training())
+		require.NoError(t, err)
+		s := session.New(cpu.New(cpu.WithThreads(1)), session.WithSeed(3))
+		defer s.Close()
+		step, err := s.Compile(g)
+		require.NoError(t, err)
+		ids := make([]int32, 4*16)
+		for i := range ids {
+			ids[i] = int32(i * i % 11)
+		}
+		for range 5 {
+			out, err := step.Run(t.Context(), session.Feeds{"ids": ints(t, ids, 4, 16), "labels": ints(t, ids, 4, 16)})
+			require.NoError(t, err)
+			loss, err := out.Scalar("loss")
+			require.NoError(t, err)
+			list = append(list, loss)
+			out.Release()
+		}
+		report, err := step.Memory(nil)
+		require.NoError(t, err)
+		return list, report.Arena
+	}
+	want, kept := losses(false)
+	got, again := losses(true)
+	require.InDeltaSlice(t, want, got, 1e-5)
+	require.Greater(t, kept, 2*again)
+}
+
 // A small model learns a text by heart.
 func TestGPTLearns(t *testing.T) {
 	m := NewGPT(tiny)
