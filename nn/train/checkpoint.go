@@ -166,7 +166,7 @@ func (k *keeper) save(s *session.Session, now saved, best bool) error {
 	for key, v := range k.Meta {
 		meta[key] = v
 	}
-	if meta[checkpointKey], err = now.encode(arrays); err != nil {
+	if meta[checkpointKey], err = now.encode(arrays, meta); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	path := filepath.Join(k.Dir, name)

@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -305,7 +307,14 @@ func TestDamagedCheckpoints(t *testing.T) {
 		return os.WriteFile(path, b, 0o644)
 	}
 	for name, damage := range map[string]func(path string) error{
-		"the variables are damaged: their checksum is": flip,
+		"it is damaged: its checksum is": flip,
+		"it is damaged": func(path string) error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, bytes.Replace(b, []byte(`\"Steps\":8`), []byte(`\"Steps\":7`), 1), 0o644)
+		},
 		"the header has 1":       func(path string) error { return os.Truncate(path, 1000) },
 		"it has 0 bytes":         func(path string) error { return os.Truncate(path, 0) },
 		"it is not a checkpoint": func(path string) error { return safetensors.Write(path, nil, nil) },
@@ -380,4 +389,50 @@ func TestCheckpointMistakes(t *testing.T) {
 		}
 		require.Contains(t, names(t, dir), "step-00000007.safetensors")
 	}
+}
+
+// Whatever the metadata of a checkpoint say, finding it and resuming from it is an
+// error or a run, never a panic.
+func FuzzCheckpoint(f *testing.F) {
+	dir := f.TempDir()
+	j := newJob(f, dir)
+	j.stopAt(7, train.ErrStop)
+	j.run(f)
+	const name = "step-00000007.safetensors"
+	all, meta, err := safetensors.Read(filepath.Join(dir, name))
+	require.NoError(f, err)
+	const key = "dumbtorch.checkpoint"
+	good := meta[key]
+	f.Add(good)
+	for old, now := range map[string]string{
+		`"Steps":7`: `"Steps":9223372036854775807`, `"Epoch":1`: `"Epoch":9223372036854775807`, `"Batch":2`: `"Batch":6`,
+		`"Samples":8`: `"Samples":0`, `"Name":"loss"`: `"Name":"ls"`, `"Part":{`: `"Part":{"Metrics":null,`, `"File":"step-00000005.safetensors"`: `"File":"../x"`,
+		`"Worse":0`: `"Worse":99`,
+	} {
+		changed := strings.Replace(good, old, now, 1)
+		require.NotEqual(f, good, changed, old)
+		f.Add(changed)
+	}
+	for _, s := range []string{"", "{}", "null", `{"Version":1}`, `{"Version":1,"Steps":1e99}`, strings.Repeat("[", 1000)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := t.TempDir()
+		if !utf8.ValidString(text) {
+			return
+		}
+		arrays, meta := tensor.SortByName(all), map[string]string{"format": "pt", "hidden": "4"}
+		meta[key] = train.Seal(text, arrays, meta)
+		require.NoError(t, safetensors.Write(filepath.Join(dir, name), arrays, meta))
+		c, err := train.FindCheckpoint(dir)
+		if err != nil {
+			require.Nil(t, c)
+			return
+		}
+		j := newJob(t, dir)
+		_, err = train.Run(t.Context(), j.Config)
+		if text == good {
+			require.NoError(t, err)
+		}
+	})
 }

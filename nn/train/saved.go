@@ -1,10 +1,12 @@
 package train
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -31,7 +33,7 @@ type saved struct {
 	Epochs   []savedEpoch // complete ones
 	Part     savedEpoch   // of the one under way; its metrics are sums over the samples
 	Best     savedBest
-	Checksum uint32 // CRC-32C of the variables' bytes, in the order of their names
+	Checksum uint32 // digest of everything else
 }
 
 // savedData is what must be the same for the same batches.
@@ -121,17 +123,53 @@ func (d savedData) differs(now savedData) string {
 	return ""
 }
 
-// encode returns the metadata of a checkpoint with the given variables.
-func (p saved) encode(arrays []tensor.Named) (string, error) {
-	p.Version, p.Checksum = savedVersion, 0
-	for _, a := range arrays {
-		p.Checksum = crc32.Update(p.Checksum, castagnoli, a.Tensor.Bytes())
+// digest is the CRC-32C of everything in a checkpoint but the checksum: names,
+// types and bytes of the variables, in the order of their names, other metadata,
+// and what is saved besides.
+type digest struct{ sum uint32 }
+
+func (d *digest) add(b []byte) {
+	// The lengths keep the parts apart.
+	d.sum = crc32.Update(d.sum, castagnoli, binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
+	d.sum = crc32.Update(d.sum, castagnoli, b)
+}
+
+func (d *digest) tensor(name string, t *tensor.Tensor) {
+	d.add([]byte(name))
+	d.add([]byte(t.Type().String()))
+	d.add(t.Bytes())
+}
+
+func (d *digest) rest(meta map[string]string, p saved) error {
+	for _, key := range slices.Sorted(maps.Keys(meta)) {
+		if key != checkpointKey {
+			d.add([]byte(key))
+			d.add([]byte(meta[key]))
+		}
 	}
+	p.Checksum = 0
 	b, err := json.Marshal(p)
-	return string(b), err
+	d.add(b)
+	return err
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// encode returns the metadata of a checkpoint with the given variables, sorted by
+// name, and other metadata.
+func (p saved) encode(arrays []tensor.Named, meta map[string]string) (string, error) {
+	p.Version = savedVersion
+	var d digest
+	for _, a := range arrays {
+		d.tensor(a.Name, a.Tensor)
+	}
+	if err := d.rest(meta, p); err != nil {
+		return "", err
+	}
+	p.Checksum = d.sum
+	b, err := json.Marshal(p)
+	return string(b), err
+}
 
 // readSaved reads what a file holds besides variables, without looking at them.
 func readSaved(f *safetensors.File) (*saved, error) {
@@ -155,22 +193,25 @@ func readSaved(f *safetensors.File) (*saved, error) {
 	return p, nil
 }
 
-// verify compares the variables with their checksum.
+// verify compares a file with its checksum.
 func (p *saved) verify(f *safetensors.File) error {
 	arrays := f.Arrays()
 	slices.SortFunc(arrays, func(a, b safetensors.Array) int { return strings.Compare(a.Name, b.Name) })
-	sum := uint32(0)
+	var d digest
 	for _, a := range arrays {
 		err := f.View(a.Name, func(t *tensor.Tensor) error {
-			sum = crc32.Update(sum, castagnoli, t.Bytes())
+			d.tensor(a.Name, t)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if sum != p.Checksum {
-		return fmt.Errorf("the variables are damaged: their checksum is %08x, not %08x", sum, p.Checksum)
+	if err := d.rest(f.Metadata(), *p); err != nil {
+		return err
+	}
+	if d.sum != p.Checksum {
+		return fmt.Errorf("it is damaged: its checksum is %08x, not %08x", d.sum, p.Checksum)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -162,6 +163,25 @@ func TestView(t *testing.T) {
 	require.Equal(t, before, must(os.ReadFile(path)))
 	require.ErrorIs(t, f.View("w", nil), safetensors.ErrClosed)
 	require.ErrorIs(t, must(safetensors.Parse(before)).View("w", func(*tensor.Tensor) error { return os.ErrExist }), os.ErrExist)
+}
+
+// Closing while others read makes their calls end well or fail with ErrClosed.
+func TestCloseWhileReading(t *testing.T) {
+	for range 20 {
+		f := must(safetensors.Open("testdata/widened.safetensors"))
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for _, a := range f.Arrays() {
+					if _, err := f.Read(a.Name); err != nil {
+						require.ErrorIs(t, err, safetensors.ErrClosed)
+					}
+				}
+			})
+		}
+		require.NoError(t, f.Close())
+		all.Wait()
+	}
 }
 
 func TestRoundTrip(t *testing.T) {
