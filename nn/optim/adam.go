@@ -78,7 +78,8 @@ func (o Adam) minimize(op string, decoupled bool, loss *graph.Node, params []*gr
 	rate := s.rate(o.Rate(params))
 	weight1, weight2 := s.corrected(betas[0]), s.corrected(betas[1]).Sqrt()
 	for i, p := range s.params {
-		x, d, t := s.g.Var(p), s.grads[i], p.Type().DType
+		x, d := s.read(p), s.grads[i]
+		t := x.DType()
 		rate := s.rateOf(p, rate)
 		switch w := s.decay(p, o.WeightDecay); {
 		case w == 0:
@@ -89,13 +90,13 @@ func (o Adam) minimize(op string, decoupled bool, loss *graph.Node, params []*gr
 			d = d.Add(x.MulScalar(w))
 		}
 		first, second := s.state.like(p, "exp_avg"), s.state.like(p, "exp_avg_sq")
-		m := average(s.g.Var(first), d, betas[0])
-		v := average2(s.g.Var(second), d, betas[1])
+		m := average(s.read(first), d, betas[0])
+		v := average2(s.read(second), d, betas[1])
 		s.assign(first, m)
 		s.assign(second, v)
 		if o.AMSGrad {
 			most := s.state.like(p, "max_exp_avg_sq")
-			v = s.g.Var(most).Maximum(v)
+			v = s.read(most).Maximum(v)
 			s.assign(most, v)
 		}
 		size := rate.Div(weight1).Cast(t)

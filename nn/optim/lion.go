@@ -42,9 +42,9 @@ func (o Lion) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Optio
 	s := prepare(loss, params, newState("minimize", o.Name, params), opts)
 	rate := s.rate(o.Rate(params))
 	for i, p := range s.params {
-		x, d := s.g.Var(p), s.grads[i]
+		x, d := s.read(p), s.grads[i]
 		avg := s.state.like(p, "exp_avg")
-		m := s.g.Var(avg)
+		m := s.read(avg)
 		u := m.MulScalar(betas[0]).Add(d.MulScalar(1 - betas[0])).Sign()
 		s.assign(avg, m.MulScalar(betas[1]).Add(d.MulScalar(1-betas[1])))
 		if w := s.decay(p, o.WeightDecay); w != 0 {

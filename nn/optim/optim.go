@@ -112,18 +112,31 @@ func (s *step) accumulate() {
 	s.g.Assign(count, graph.Where(s.due, graph.Scalar(s.g, graph.I64, 0), seen))
 	for i, p := range s.params {
 		acc := s.state.like(p, accumulator)
-		sum := s.g.Var(acc).Add(s.grads[i])
-		s.g.Assign(acc, graph.Where(s.due, graph.Scalar(s.g, sum.DType(), 0), sum))
+		sum := s.read(acc).Add(s.grads[i])
+		s.g.Assign(acc, graph.Where(s.due, graph.Scalar(s.g, sum.DType(), 0), sum).Cast(acc.Type().DType))
 		s.grads[i] = sum
 	}
 }
 
+// read returns the value of v for arithmetic: f16 and bf16 are computed in f32,
+// and rounded where they are assigned.
+func (s *step) read(v *graph.Variable) *graph.Node { return widen(s.g.Var(v)) }
+
 // assign gives v its next value, where this step updates.
 func (s *step) assign(v *graph.Variable, next *graph.Node) {
+	next = next.Cast(v.Type().DType)
 	if s.apply != nil {
 		next = graph.Where(s.apply, next, s.g.Var(v))
 	}
 	s.g.Assign(v, next)
+}
+
+// widen casts f16 and bf16 to f32.
+func widen(x *graph.Node) *graph.Node {
+	if d := x.DType(); d.IsFloat() && d.Size() < types.F32.Size() {
+		return x.Cast(types.F32)
+	}
+	return x
 }
 
 // updates returns the number of this update, from 1, an i64 scalar, and has it

@@ -54,23 +54,23 @@ func (o RMSprop) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Op
 	s := prepare(loss, params, newState("minimize", o.Name, params), opts)
 	rate := s.rate(o.Rate(params))
 	for i, p := range s.params {
-		x, d := s.g.Var(p), s.grads[i]
+		x, d := s.read(p), s.grads[i]
 		if w := s.decay(p, o.WeightDecay); w != 0 {
 			d = d.Add(x.MulScalar(w))
 		}
 		square := s.state.like(p, "square_avg")
-		v := average2(s.g.Var(square), d, alpha)
+		v := average2(s.read(square), d, alpha)
 		s.assign(square, v)
 		if o.Centered {
 			mean := s.state.like(p, "grad_avg")
-			a := average(s.g.Var(mean), d, alpha)
+			a := average(s.read(mean), d, alpha)
 			s.assign(mean, a)
 			v = v.Sub(a.Mul(a))
 		}
 		u := d.Div(v.Sqrt().AddScalar(eps))
 		if o.Momentum != 0 {
 			buf := s.state.like(p, "momentum_buffer")
-			u = s.g.Var(buf).MulScalar(o.Momentum).Add(u)
+			u = s.read(buf).MulScalar(o.Momentum).Add(u)
 			s.assign(buf, u)
 		}
 		s.assign(p, x.Sub(u.Mul(s.rateOf(p, rate).Cast(x.DType()))))

@@ -57,15 +57,17 @@ const minScale = 0x1p-126
 
 // differentiate makes the gradients of loss, scaled while they are computed.
 func (s *step) differentiate(loss *graph.Node, wrt []*graph.Node) {
-	if s.scaler == nil {
-		s.grads = s.g.Grad(loss, wrt...)
-		return
+	var inverse *graph.Node
+	if s.scaler != nil {
+		scale := s.g.Var(s.state.scalar(lossScale, types.F32, s.scaler.InitScale))
+		loss = loss.Mul(scale)
+		inverse = graph.Scalar(s.g, graph.F32, 1).Div(scale)
 	}
-	scale := s.g.Var(s.state.scalar(lossScale, types.F32, s.scaler.InitScale))
-	s.grads = s.g.Grad(loss.Mul(scale), wrt...)
-	inverse := graph.Scalar(s.g, graph.F32, 1).Div(scale)
-	for i, d := range s.grads {
-		s.grads[i] = d.Mul(inverse.Cast(d.DType()))
+	for _, d := range s.g.Grad(loss, wrt...) {
+		if d = widen(d); inverse != nil {
+			d = d.Mul(inverse.Cast(d.DType()))
+		}
+		s.grads = append(s.grads, d)
 	}
 }
 

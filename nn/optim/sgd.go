@@ -42,7 +42,7 @@ func (o SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option
 	rate := s.rate(o.Rate(params))
 	undamped := o.undamped(s)
 	for i, p := range s.params {
-		v := s.g.Var(p)
+		v := s.read(p)
 		d := s.grads[i]
 		if w := s.decay(p, o.WeightDecay); w != 0 {
 			d = d.Add(v.MulScalar(w))
@@ -53,7 +53,7 @@ func (o SGD) Minimize(loss *graph.Node, params []*graph.Variable, opts ...Option
 			if undamped != nil {
 				part = d.Mul(undamped.Cast(d.DType()))
 			}
-			m := s.g.Var(buf).MulScalar(o.Momentum).Add(part)
+			m := s.read(buf).MulScalar(o.Momentum).Add(part)
 			s.assign(buf, m)
 			if o.Nesterov {
 				d = d.Add(m.MulScalar(o.Momentum))

@@ -13,6 +13,8 @@ import (
 	"dumbtorch/ir/types"
 	"dumbtorch/nn"
 	"dumbtorch/nn/optim"
+	"dumbtorch/runtime/cpu"
+	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/interp"
 	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
@@ -74,6 +76,10 @@ func f32s(t testing.TB, v []float32, dims ...int) *tensor.Tensor {
 }
 
 func newLinear(t testing.TB, o optim.Optimizer, opts ...optim.Option) *linear {
+	return newLinearOn(t, interp.New(), o, opts...)
+}
+
+func newLinearOn(t testing.TB, dev device.Device, o optim.Optimizer, opts ...optim.Option) *linear {
 	p, q := f32s(t, uniform(1, 3), 3), f32s(t, uniform(2, 4), 2, 2)
 	l := &linear{
 		P: graph.NewVariable("", p.Type(), graph.InitialValue(p)),
@@ -87,7 +93,7 @@ func newLinear(t testing.TB, o optim.Optimizer, opts ...optim.Option) *linear {
 		g.Output("loss", loss)
 	}, graph.Training())
 	require.NoError(t, err)
-	l.s = session.New(interp.New(), session.WithDebug("check"))
+	l.s = session.New(dev, session.WithDebug("check"))
 	t.Cleanup(func() { require.NoError(t, l.s.Close()) })
 	l.step, err = l.s.Compile(g)
 	require.NoError(t, err)
@@ -147,21 +153,65 @@ func TestTrajectories(t *testing.T) {
 	all := settings()
 	require.Len(t, all, len(pytorch.Optimizers))
 	for name, c := range all {
-		t.Run(name, func(t *testing.T) {
-			want := pytorch.Optimizers[name]
-			require.NotEmpty(t, want)
-			l := newLinear(t, c.o, c.opts...)
-			for i := uint32(1); i <= 50; i++ {
-				l.run(t, uniform(100+i, 3, sizeP...), uniform(200+i, 4, sizeQ...))
-				if want[0].Step != int(i) {
-					continue
+		for _, dev := range []device.Device{interp.New(), cpu.New(cpu.WithThreads(1))} {
+			t.Run(name+"/"+dev.Name(), func(t *testing.T) {
+				want := pytorch.Optimizers[name]
+				require.NotEmpty(t, want)
+				l := newLinearOn(t, dev, c.o, c.opts...)
+				for i := uint32(1); i <= 50; i++ {
+					l.run(t, uniform(100+i, 3, sizeP...), uniform(200+i, 4, sizeQ...))
+					if want[0].Step != int(i) {
+						continue
+					}
+					closeTo(t, want[0].P, l.get(t, "p"), "p after step %d", i)
+					closeTo(t, want[0].Q, l.get(t, "q"), "q after step %d", i)
+					want = want[1:]
 				}
-				closeTo(t, want[0].P, l.get(t, "p"), "p after step %d", i)
-				closeTo(t, want[0].Q, l.get(t, "q"), "q after step %d", i)
-				want = want[1:]
-			}
-			require.Empty(t, want)
-		})
+				require.Empty(t, want)
+			})
+		}
+	}
+}
+
+// Parameters of 16 bits are updated in f32 and rounded once.
+func TestHalves(t *testing.T) {
+	for name, c := range settings() {
+		for _, d := range []types.DType{graph.F16, graph.BF16} {
+			t.Run(name+"/"+d.String(), func(t *testing.T) {
+				start, err := f32s(t, uniform(2, 4), 4).Convert(d)
+				require.NoError(t, err)
+				grad, err := f32s(t, uniform(201, 4), 4).Convert(d)
+				require.NoError(t, err)
+				step := func(d types.DType) *tensor.Tensor {
+					first, err := start.Convert(d)
+					require.NoError(t, err)
+					feed, err := grad.Convert(d)
+					require.NoError(t, err)
+					q := graph.NewVariable("q", first.Type(), graph.InitialValue(first))
+					opts := append(slices.Clone(c.opts), optim.ClipNorm(0.5), optim.ScaleLoss(optim.GradScaler{InitScale: 4}))
+					if name == "adamw no decay of vectors" {
+						opts = opts[1:]
+					}
+					g, err := graph.Build("half", func(g *graph.Graph) {
+						c.o.Minimize(g.Input("d", d, 4).Mul(g.Var(q)).Sum(), []*graph.Variable{q}, opts...)
+					}, graph.Training())
+					require.NoError(t, err)
+					s := session.New(interp.New())
+					defer s.Close()
+					st, err := s.Compile(g)
+					require.NoError(t, err)
+					out, err := st.Run(t.Context(), session.Feeds{"d": feed})
+					require.NoError(t, err)
+					out.Release()
+					got, err := s.Get("q")
+					require.NoError(t, err)
+					return got
+				}
+				want, err := step(graph.F32).Convert(d)
+				require.NoError(t, err)
+				require.True(t, tensor.Equal(want, step(d)))
+			})
+		}
 	}
 }
 
