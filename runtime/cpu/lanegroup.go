@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/simd"
 )
@@ -202,13 +200,9 @@ func (g *laneGroup) get(r reg, t simd.Type) (simd.Value, bool) {
 	var v simd.Value
 	switch {
 	case i.konst:
-		word := uint32(i.word)
-		if t == simd.Bool && word != 0 {
-			word = math.MaxUint32
-		}
-		v = g.b.Const(word)
+		v = g.b.Const(laneWord(t, uint32(i.word)))
 	case i.cl == scalar:
-		s := laneScalar{r: r, bool: t == simd.Bool}
+		s := laneScalar{r: r, typ: t}
 		v, s.slot = g.b.Scalar()
 		g.l.scalars = append(g.l.scalars, s)
 	default:
@@ -396,7 +390,7 @@ func (g *laneGroup) memory(in *instr, t simd.Type, store bool, x simd.Value) (si
 	}
 	if store {
 		if k := g.c.b.k; in.buf < len(k.Params) && !m.one {
-			m.around = t != simd.Bool && k.Params[in.buf].Len*m.size >= aroundBytes
+			m.around = m.size == 4 && k.Params[in.buf].Len*m.size >= aroundBytes
 			s.Around = m.around
 		}
 		m.n = g.b.Store(s, x)

@@ -85,7 +85,7 @@ type memStream struct {
 type laneScalar struct {
 	r    reg
 	slot int
-	bool bool
+	typ  simd.Type
 }
 
 func (l *laneLoop) eachRead(f func(reg)) {
@@ -122,21 +122,40 @@ func laneType(d types.DType) (simd.Type, bool) {
 		return simd.U32, true
 	case types.Bool:
 		return simd.Bool, true
+	case types.F16:
+		return simd.F16, true
+	case types.BF16:
+		return simd.BF16, true
 	}
 	return 0, false
+}
+
+// laneWord returns the bits that an element of the given bits in memory has as a
+// value of the generator.
+func laneWord(t simd.Type, bits uint32) uint32 {
+	switch {
+	case t == simd.F16:
+		return math.Float32bits(types.Float16(bits).Float32())
+	case t == simd.BF16:
+		return math.Float32bits(types.BFloat16(bits).Float32())
+	case t == simd.Bool && bits != 0:
+		return math.MaxUint32
+	}
+	return bits
 }
 
 // setScalars puts the loop's scalars into the arguments.
 func (l *laneLoop) setScalars(st *state) {
 	args := st.args
 	for _, s := range l.scalars {
-		switch p := st.ptr[s.r]; {
-		case !s.bool:
-			args.Scalars[s.slot] = *(*uint32)(p)
-		case *(*uint8)(p) != 0:
-			args.Scalars[s.slot] = math.MaxUint32
+		p := st.ptr[s.r]
+		switch s.typ {
+		case simd.Bool:
+			args.Scalars[s.slot] = laneWord(s.typ, uint32(*(*uint8)(p)))
+		case simd.F16, simd.BF16:
+			args.Scalars[s.slot] = laneWord(s.typ, uint32(*(*uint16)(p)))
 		default:
-			args.Scalars[s.slot] = 0
+			args.Scalars[s.slot] = *(*uint32)(p)
 		}
 	}
 }

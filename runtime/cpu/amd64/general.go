@@ -157,8 +157,14 @@ func (a *Assembler) SFence() { a.emit(0x0F, 0xAE, 0xF8) }
 // LoadByte appends dst = a byte of memory, extended with zeros.
 func (a *Assembler) LoadByte(dst Reg, m Mem) { a.rex(dst, m, 0, 0x0F, 0xB6) }
 
+// LoadWord appends dst = 2 bytes of memory, extended with zeros.
+func (a *Assembler) LoadWord(dst Reg, m Mem) { a.rex(dst, m, 0, 0x0F, 0xB7) }
+
 // StoreByte appends mem = the lowest byte of src.
 func (a *Assembler) StoreByte(dst Mem, src Reg) { a.rex(src, dst, 0, 0x88) }
 
 // RepMovsB copies RCX bytes from RSI to RDI and counts all three on.
 func (a *Assembler) RepMovsB() { a.emit(0xF3, 0xA4) }
+
+// RepMovsW copies RCX pairs of bytes from RSI to RDI and counts all three on.
+func (a *Assembler) RepMovsW() { a.emit(0xF3, 0x66, 0xA5) }

@@ -156,6 +156,8 @@ const (
 	VCVTTPS2DQ
 	VCVTPS2PD
 	VCVTDQ2PD
+	VCVTPH2PS
+	VCVTPS2PH // to a register or memory
 	VPMOVZXBD
 	VPMOVSXBD
 	VPMOVZXWD
@@ -167,6 +169,7 @@ const (
 	VMOVQStore   // the lower 8 bytes
 	VMOVDStore   // the lower 4 bytes
 	VPMOVDBStore // the lower byte of each lane
+	VPMOVDWStore // the lower 2 bytes of each lane
 	VPMOVM2D     // a mask register's bits as lanes of ones
 	VPMULUDQ
 	VPSHUFD
@@ -328,6 +331,8 @@ var rows = [opEnd]row{
 	VCVTTPS2DQ: ps("VCVTTPS2DQ", formRM, 0x5B).prefix(pF3),
 	VCVTPS2PD:  ps("VCVTPS2PD", formRM, 0x5A).unit(half),
 	VCVTDQ2PD:  ps("VCVTDQ2PD", formRM, 0xE6).prefix(pF3).unit(half),
+	VCVTPH2PS:  in("VCVTPH2PS", formRM, m0F38, 0x13, 0, both).unit(half),
+	VCVTPS2PH:  in("VCVTPS2PH", formMRI, m0F3A, 0x1D, 0, both).unit(half),
 	VPMOVZXBD:  in("VPMOVZXBD", formRM, m0F38, 0x31, 0, both).unit(quarter),
 	VPMOVSXBD:  in("VPMOVSXBD", formRM, m0F38, 0x21, 0, both).unit(quarter),
 	VPMOVZXWD:  in("VPMOVZXWD", formRM, m0F38, 0x33, 0, both).unit(half),
@@ -339,6 +344,7 @@ var rows = [opEnd]row{
 	VPABSB:       in("VPABSB", formRM, m0F38, 0x1C, 0, both).unit(vector),
 	VMOVQStore:   in("VMOVQ", formMR, m0F, 0xD6, 0, hasVEX|memOnly|noY),
 	VMOVDStore:   in("VMOVD", formMR, m0F, 0x7E, 0, hasVEX|memOnly|noY),
+	VPMOVDWStore: in("VPMOVDW", formMR, m0F38, 0x33, 0, hasEVEX|memOnly).prefix(pF3).unit(half),
 	VPMOVDBStore: in("VPMOVDB", formMR, m0F38, 0x31, 0, hasEVEX|memOnly).prefix(pF3).unit(quarter),
 	VPMOVM2D:     in("VPMOVM2D", formRM, m0F38, 0x38, 0, hasEVEX|regOnly).prefix(pF3),
 	VPMULUDQ:     in("VPMULUDQ", formRVM, m0F, 0xF4, 1, both),

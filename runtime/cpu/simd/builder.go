@@ -11,19 +11,25 @@ import (
 // Type is the type of a value.
 type Type uint8
 
-// The types: 32-bit floating-point numbers, signed and unsigned integers, and
-// truth values.
+// The types: 32-bit floating-point numbers, signed and unsigned integers, truth
+// values, and the 16-bit floating-point numbers, which stand in memory only: as
+// values they are the F32 that they equal.
 const (
 	F32 Type = iota
 	I32
 	U32
 	Bool
+	F16
+	BF16
 )
 
 // bytes is the size of an element in memory.
 func (t Type) bytes() int {
-	if t == Bool {
+	switch t {
+	case Bool:
 		return 1
+	case F16, BF16:
+		return 2
 	}
 	return 4
 }
@@ -45,6 +51,7 @@ const (
 	kRVM                // op(a, b)
 	kRVMI               // op(a, b, imm)
 	kShift              // a shifted by imm
+	kHalf               // a rounded to F16
 	kBlend              // mask c ? b : a
 	kFMA                // a*b + c, rounded once; neg: -a*b + c
 	kFold               // the fold of the lanes of a, of type typ, with fold
@@ -66,7 +73,7 @@ type node struct {
 // operands returns the values that n reads.
 func (n *node) operands() []Value {
 	switch n.kind {
-	case kRM, kRMI, kShift, kFold:
+	case kRM, kRMI, kShift, kHalf, kFold:
 		return []Value{n.a}
 	case kRVM, kRVMI:
 		return []Value{n.a, n.b}
@@ -195,6 +202,9 @@ func (b *Builder) Fold(op kernel.Op, t Type, v Value) (Value, bool) {
 	switch op {
 	case kernel.Add, kernel.Mul, kernel.Max, kernel.Min:
 	default:
+		return 0, false
+	}
+	if t == F16 || t == BF16 {
 		return 0, false
 	}
 	return b.add(node{kind: kFold, a: v, fold: op, typ: t}), true

@@ -78,6 +78,12 @@ func (c *compiler) compute(v Value, k int, r rest) {
 		x := c.use(n.a)
 		c.done(n.a)
 		a.Shift(n.op, c.w, c.define(v), x, n.imm)
+	case kHalf:
+		x := c.use(n.a)
+		c.done(n.a)
+		d := c.define(v)
+		a.StoreImm(amd64.VCVTPS2PH, c.w, d, x, nearestEven)
+		a.Op2(amd64.VCVTPH2PS, c.w, d, d)
 	case kRVM:
 		x := c.use(n.a)
 		y := c.operand(n.b)
@@ -181,15 +187,16 @@ func (c *compiler) loadLanes(v Value, n *node, k int, r rest) {
 	a := c.a
 	d := c.define(v)
 	partial := r != wholeVector && !c.wide
-	if c.streams[n.n].Type != Bool {
+	t := c.streams[n.n].Type
+	if t.bytes() == 4 {
 		if !partial {
 			m := c.lanesAt(n.n, k)
 			c.masked(r, true).Op2(amd64.VMOVUPS, c.w, d, m)
 			return
 		}
-		t := c.free()
-		a.Op2(amd64.VMOVUPS, c.w, t, c.restMask(r))
-		a.Op3(amd64.VMASKMOVPS, c.w, d, t, c.lanesAt(n.n, k))
+		mask := c.free()
+		a.Op2(amd64.VMOVUPS, c.w, mask, c.restMask(r))
+		a.Op3(amd64.VMASKMOVPS, c.w, d, mask, c.lanesAt(n.n, k))
 		return
 	}
 	m := c.lanesAt(n.n, k)
@@ -197,12 +204,71 @@ func (c *compiler) loadLanes(v Value, n *node, k int, r rest) {
 		stage := amd64.At(rArgs, offStage)
 		a.Lea(amd64.RSI, m)
 		a.Lea(rDest, stage)
-		c.restBytes(r)
-		a.RepMovsB()
+		c.copyRest(t, r)
 		m = stage
 	}
-	c.masked(r, true).Op2(amd64.VPMOVZXBD, c.w, d, m)
-	c.ones(d)
+	switch t {
+	case F16:
+		c.masked(r, true).Op2(amd64.VCVTPH2PS, c.w, d, m)
+	case BF16:
+		c.masked(r, true).Op2(amd64.VPMOVZXWD, c.w, d, m)
+		a.Shift(amd64.VPSLLD, c.w, d, d, 16)
+	default:
+		c.masked(r, true).Op2(amd64.VPMOVZXBD, c.w, d, m)
+		c.ones(d)
+	}
+}
+
+// copyRest appends a copy of as many elements as a partial vector has from RSI
+// to RDI.
+func (c *compiler) copyRest(t Type, r rest) {
+	c.restBytes(r)
+	if t.bytes() == 2 {
+		c.a.RepMovsW()
+	} else {
+		c.a.RepMovsB()
+	}
+}
+
+// nearestEven is the rounding mode of VCVTPS2PH.
+const nearestEven = 0
+
+// storeHalves appends a store of a vector of 16-bit elements; the values need no
+// rounding any more.
+func (c *compiler) storeHalves(s store, t Type, k int, r rest) {
+	a := c.a
+	x := c.use(s.v)
+	partial := r != wholeVector && !c.wide
+	m := amd64.At(rArgs, offStage)
+	var lo amd64.Vec
+	if t == BF16 {
+		lo = c.free()
+		if c.wide {
+			a.Shift(amd64.VPSRLD, c.w, lo, x, 16)
+		} else { // signed words, so that packing does not change them
+			hi := c.free()
+			a.Shift(amd64.VPSRAD, c.w, lo, x, 16)
+			a.Op3(amd64.VPACKSSDW, c.w, lo, lo, lo)
+			a.StoreImm(amd64.VEXTRACTF128, c.w, hi, lo, 1)
+			a.Op3Imm(amd64.VSHUFPS, amd64.X, lo, lo, hi, 0x44)
+		}
+	}
+	if !partial {
+		m = c.lanesAt(s.stream, k)
+	}
+	switch {
+	case t == F16:
+		c.masked(r, false).StoreImm(amd64.VCVTPS2PH, c.w, m, x, nearestEven)
+	case c.wide:
+		c.masked(r, false).Store(amd64.VPMOVDWStore, c.w, m, lo)
+	default:
+		a.Store(amd64.VMOVUPSStore, amd64.X, m, lo)
+	}
+	if partial {
+		a.Lea(rDest, c.lanesAt(s.stream, k))
+		a.Lea(amd64.RSI, m)
+		c.copyRest(t, r)
+	}
 }
 
 // ones makes lanes of 1 lanes of ones.
@@ -215,6 +281,10 @@ func (c *compiler) ones(d amd64.Vec) {
 // storeLanes appends a store of a vector.
 func (c *compiler) storeLanes(s store, k int, r rest) {
 	a := c.a
+	if t := c.streams[s.stream].Type; t.bytes() == 2 {
+		c.storeHalves(s, t, k, r)
+		return
+	}
 	x := c.use(s.v)
 	if st := &c.streams[s.stream]; st.Type != Bool {
 		switch {
@@ -261,15 +331,29 @@ func (c *compiler) loadRow(v Value, n *node) {
 	a := c.a
 	d := c.define(v)
 	a.Mov(rTemp, pointerAt(n.n))
-	m := amd64.At(rTemp, 0)
-	if c.streams[n.n].Type != Bool {
+	m, stage := amd64.At(rTemp, 0), amd64.At(rArgs, offStage)
+	t := c.streams[n.n].Type
+	switch t.bytes() {
+	case 4:
 		a.Op2(amd64.VBROADCASTSS, c.w, d, m)
 		return
+	case 2:
+		a.LoadWord(rTemp, m)
+	default:
+		a.LoadByte(rTemp, m)
 	}
-	a.LoadByte(rTemp, m)
-	a.MovStore(amd64.At(rArgs, offStage), rTemp)
-	a.Op2(amd64.VPBROADCASTD, c.w, d, amd64.At(rArgs, offStage))
-	c.ones(d)
+	a.MovStore(stage, rTemp)
+	if t == F16 {
+		a.Op2(amd64.VCVTPH2PS, amd64.X, d, stage)
+		a.Store(amd64.VMOVDStore, amd64.X, stage, d)
+	}
+	a.Op2(amd64.VPBROADCASTD, c.w, d, stage)
+	switch t {
+	case Bool:
+		c.ones(d)
+	case BF16:
+		a.Shift(amd64.VPSLLD, c.w, d, d, 16)
+	}
 }
 
 // storeRow appends a store of the row's element of a stream.
@@ -278,13 +362,23 @@ func (c *compiler) storeRow(s store) {
 	c.clear()
 	x := c.use(s.v)
 	a.Mov(rDest, pointerAt(s.stream))
-	if c.streams[s.stream].Type != Bool {
+	typ := c.streams[s.stream].Type
+	if typ.bytes() == 4 {
 		a.Store(amd64.VMOVDStore, amd64.X, amd64.At(rDest, 0), x)
 		return
 	}
 	t := c.free()
-	a.Shift(amd64.VPSRLD, amd64.X, t, x, 31)
+	switch typ {
+	case F16:
+		a.StoreImm(amd64.VCVTPS2PH, amd64.X, t, x, nearestEven)
+	case BF16:
+		a.Shift(amd64.VPSRLD, amd64.X, t, x, 16)
+	default:
+		a.Shift(amd64.VPSRLD, amd64.X, t, x, 31)
+	}
 	a.Store(amd64.VMOVDStore, amd64.X, amd64.At(rArgs, offStage), t)
-	a.LoadByte(rTemp, amd64.At(rArgs, offStage))
-	a.StoreByte(amd64.At(rDest, 0), rTemp)
+	for i := range typ.bytes() {
+		a.LoadByte(rTemp, amd64.At(rArgs, offStage+i))
+		a.StoreByte(amd64.At(rDest, i), rTemp)
+	}
 }

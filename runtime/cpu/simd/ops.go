@@ -82,6 +82,8 @@ func (b *Builder) Binary(op kernel.Op, t Type, x, y Value) (Value, bool) {
 		return b.binaryF32(op, x, y)
 	case I32, U32:
 		return b.binaryInt(op, t, x, y)
+	case F16, BF16:
+		return 0, false
 	}
 	switch op {
 	case kernel.And, kernel.Mul, kernel.Min:
@@ -214,6 +216,12 @@ func (b *Builder) Convert(from, to Type, x Value) (Value, bool) {
 	switch {
 	case from == to || ints(from) && ints(to):
 		return x, true
+	case to == F32 && (from == F16 || from == BF16):
+		return x, true
+	case from == F32 && to == F16:
+		return b.add(node{kind: kHalf, a: x}), true
+	case from == F32 && to == BF16:
+		return b.roundBF16(x), true
 	case from == I32 && to == F32:
 		return b.un(amd64.VCVTDQ2PS, x), true
 	case from == U32 && to == F32:
@@ -230,6 +238,14 @@ func (b *Builder) Convert(from, to Type, x Value) (Value, bool) {
 		return b.xor(b.bin(amd64.VPCMPEQD, x, b.Const(0)), b.Const(^uint32(0))), true
 	}
 	return 0, false
+}
+
+// roundBF16 rounds to the nearest bfloat16, ties to even; a NaN is made quiet.
+func (b *Builder) roundBF16(x Value) Value {
+	upper := b.Const(0xFFFF0000)
+	even := b.and(b.shift(amd64.VPSRLD, x, 16), b.Const(1))
+	up := b.bin(amd64.VPADDD, b.bin(amd64.VPADDD, x, b.Const(0x7FFF)), even)
+	return b.sel(b.cmp(cmpUnord, x, x), b.or(b.and(x, upper), b.Const(0x00400000)), b.and(up, upper))
 }
 
 // unsignedToFloat rounds once: the upper half is exact as 2^39 + h*2^16, the

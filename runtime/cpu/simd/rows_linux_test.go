@@ -52,7 +52,7 @@ func (p *rowProgram) push(v Value, t Type, lane bool, f func(r, i int) kernel.Sc
 }
 
 func (p *rowProgram) load(r *rand.Rand, alloc func(n int) []byte) {
-	s := Stream{Type: Type(r.IntN(4)), Row: r.IntN(4) == 0, Ahead: r.IntN(2) == 0}
+	s := Stream{Type: anyType(r), Row: r.IntN(4) == 0, Ahead: r.IntN(2) == 0}
 	size := s.Type.bytes()
 	switch r.IntN(3) {
 	case 0: // the same for all rows

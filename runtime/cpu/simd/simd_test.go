@@ -1,6 +1,7 @@
 package simd
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -37,19 +38,13 @@ func compile(t require.TestingT, b *Builder) *Loop {
 	return l
 }
 
-var dtypes = map[Type]types.DType{F32: types.F32, I32: types.I32, U32: types.U32, Bool: types.Bool}
+var dtypes = map[Type]types.DType{F32: types.F32, I32: types.I32, U32: types.U32, Bool: types.Bool, F16: types.F16, BF16: types.BF16}
+
+func anyType(r *rand.Rand) Type { return Type(r.IntN(len(dtypes))) }
 
 // scalar reads element i of a stream.
 func scalar(t Type, mem []byte, i int) kernel.Scalar {
-	switch t {
-	case F32:
-		return kernel.FloatScalar(types.F32, float64(*(*float32)(unsafe.Pointer(&mem[4*i]))))
-	case I32:
-		return kernel.IntScalar(types.I32, int64(*(*int32)(unsafe.Pointer(&mem[4*i]))))
-	case U32:
-		return kernel.IntScalar(types.U32, int64(*(*uint32)(unsafe.Pointer(&mem[4*i]))))
-	}
-	return kernel.IntScalar(types.Bool, int64(mem[i]))
+	return kernel.ReadScalar(dtypes[t], mem[i*t.bytes():])
 }
 
 // text prints a value; all NaN are alike.
@@ -84,6 +79,8 @@ func fillRandom(r *rand.Rand, t Type, mem []byte, n int) {
 			setI32(mem, i, ints[r.IntN(len(ints))])
 		case Bool:
 			mem[i] = byte(r.IntN(2))
+		case F16, BF16:
+			binary.LittleEndian.PutUint16(mem[2*i:], uint16(r.Uint32()))
 		}
 	}
 }
@@ -306,7 +303,8 @@ func testConversions(t *testing.T, wide bool) {
 			x, in := b.Load(Stream{Type: from})
 			v, ok := b.Convert(from, to, x)
 			if !ok {
-				require.True(t, from == F32 && to == U32, "%v to %v", df, dt)
+				halfs := df.IsHalf() || dt.IsHalf()
+				require.True(t, from == F32 && to == U32 || halfs && from != F32 && to != F32, "%v to %v", df, dt)
 				continue
 			}
 			out := b.Store(Stream{Type: to}, v)
@@ -349,7 +347,7 @@ func testRandomPrograms(t *testing.T, wide bool) {
 			p.values, p.types, p.eval = append(p.values, v), append(p.types, typ), append(p.eval, f)
 		}
 		for range rapid.IntRange(1, 10).Draw(t, "inputs") {
-			typ := Type(r.IntN(4))
+			typ := anyType(r)
 			mem := make([]byte, 4*n+1)
 			fillRandom(r, typ, mem, n)
 			v, s := p.b.Load(Stream{Type: typ})
@@ -417,7 +415,7 @@ func (p *program) grow(r *rand.Rand, push func(Type, Value, func(i int) kernel.S
 	switch op := ops[r.IntN(len(ops))]; {
 	case tolerances[op] > 0:
 	case r.IntN(6) == 0:
-		to := Type(r.IntN(4))
+		to := anyType(r)
 		if v, ok := p.b.Convert(typ, to, p.values[x]); ok {
 			push(to, v, func(i int) kernel.Scalar { return kernel.EvalCast(fx(i), dtypes[to]) })
 		}
