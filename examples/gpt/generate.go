@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"unicode/utf8"
+	"slices"
 
 	"dumbtorch/examples/models"
 	"dumbtorch/graph"
+	"dumbtorch/nn/data"
 	"dumbtorch/runtime/session"
 	"dumbtorch/runtime/tensor"
 )
@@ -15,7 +16,7 @@ import (
 // A generator writes text with a model.
 type generator struct {
 	step       *session.Step
-	characters vocabulary
+	characters *data.Vocabulary
 	context    int
 
 	token, position *tensor.Tensor
@@ -26,7 +27,7 @@ type generator struct {
 }
 
 // newGenerator compiles the step that generates a token.
-func newGenerator(s *session.Session, m *models.GPT, characters vocabulary, temperature float64, top int) (*generator, error) {
+func newGenerator(s *session.Session, m *models.GPT, characters *data.Vocabulary, temperature float64, top int) (*generator, error) {
 	g, err := graph.Build("gpt:decode", models.NewDecoder(m).Step)
 	if err != nil {
 		return nil, err
@@ -46,26 +47,28 @@ func newGenerator(s *session.Session, m *models.GPT, characters vocabulary, temp
 // write writes the prompt and n characters that follow it.
 func (g *generator) write(ctx context.Context, w io.Writer, prompt []int32, n int) error {
 	g.seen = g.seen[:0]
-	buf := make([]byte, 0, 4*len(prompt)+utf8.UTFMax)
 	var next int32
-	var err error
 	for _, token := range prompt {
-		buf = utf8.AppendRune(buf, g.characters[token])
+		var err error
 		if next, err = g.feed(ctx, token); err != nil {
 			return err
 		}
 	}
+	unwritten := slices.Clone(prompt)
 	for range n {
-		buf = utf8.AppendRune(buf, g.characters[next])
-		if _, err := w.Write(buf); err != nil {
+		text, err := g.characters.Decode(append(unwritten, next))
+		if err != nil {
 			return err
 		}
-		buf = buf[:0]
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+		unwritten = unwritten[:0]
 		if next, err = g.feed(ctx, next); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(w)
+	_, err := fmt.Fprintln(w)
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/ir/types"
+	"dumbtorch/nn/data"
 	"dumbtorch/runtime/tensor"
 )
 
@@ -65,7 +66,9 @@ $`), out)
 func TestOpticks(t *testing.T) {
 	require.Greater(t, len(opticks), 100_000)
 	require.True(t, utf8.ValidString(opticks))
-	require.Less(t, len(newVocabulary(opticks)), 96)
+	v, err := data.NewVocabulary(opticks)
+	require.NoError(t, err)
+	require.Less(t, v.Len(), 96)
 	out := fine(t, "-width", "16", "-layers", "1", "-heads", "1", "-batch", "32", "-epochs", "1", "-lr", "0.02", "-sample", "0")
 	require.Regexp(t, `valid loss [12]\.`, out, "log(79) is 4.4")
 }
@@ -195,16 +198,6 @@ func TestWindows(t *testing.T) {
 	require.ErrorContains(t, err, "a text of 40 characters is too short: the last tenth of it must be longer than the context, 4")
 }
 
-func TestVocabulary(t *testing.T) {
-	v := newVocabulary("båda äpple")
-	require.Equal(t, " abdelpäå", string(v))
-	ids, err := v.encode("apå")
-	require.NoError(t, err)
-	require.Equal(t, []int32{1, 6, 8}, ids)
-	_, err = v.encode("xyz")
-	require.ErrorContains(t, err, `the character 'x' is not among the 9 that the model knows: " abdelpäå"`)
-}
-
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -239,11 +232,11 @@ func TestMistakes(t *testing.T) {
 		{exitMisuse, "without -width", []string{"-generate", "5", "-checkpoint", dir, "-width", "8"}},
 		{exitMisuse, "-save", []string{"-save", "w.txt"}},
 		{exitFailed, "no such file", []string{"-data", filepath.Join(dir, "missing")}},
-		{exitFailed, "a folder, not a file of text", []string{"-data", dir}},
-		{exitFailed, "not text in UTF-8", []string{"-data", file("latin1.txt", "caf\xe9")}},
+		{exitFailed, "is a directory", []string{"-data", dir}},
+		{exitFailed, "line 1, column 4: the text is not UTF-8", []string{"-data", file("latin1.txt", "caf\xe9")}},
 		{exitFailed, "the text is empty", []string{"-data", file("empty.txt", "")}},
 		{exitFailed, "a text of 5 characters is too short", []string{"-data", file("short.txt", "short"), "-prompt", "s"}},
-		{exitFailed, "-prompt: the character '\\n' is not among the 5", []string{"-data", file("short.txt", "short")}},
+		{exitFailed, "-prompt: data: line 1, column 1: character '\\n' is not among the 5", []string{"-data", file("short.txt", "short")}},
 		{exitFailed, "the weights do not fit", nil},
 		{exitFailed, "there are none in", []string{"-generate", "5", "-checkpoint", dir}},
 	} {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"dumbtorch/examples/models"
 	"dumbtorch/graph"
@@ -27,7 +26,7 @@ type job struct {
 	*options
 	s          *session.Session
 	m          *models.GPT
-	characters vocabulary
+	characters *data.Vocabulary
 	text       []int32 // nil: only to generate
 	gen        *generator
 	start      []int32 // the prompt
@@ -45,7 +44,7 @@ func (o *options) job(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if j.start, err = j.characters.encode(o.prompt); err != nil {
+	if j.start, err = j.characters.Encode(o.prompt); err != nil {
 		return fmt.Errorf("-prompt: %w", err)
 	}
 	dev, err := o.open()
@@ -68,7 +67,7 @@ func (o *options) job(ctx context.Context) (err error) {
 	if o.explicitGenerate {
 		return j.gen.write(ctx, o.stdout, j.start, o.generate)
 	}
-	fmt.Fprintf(o.stdout, "%d characters of %d kinds; device %s\n%s\n", len(j.text), len(j.characters), dev.Name(), nn.Summary(j.m))
+	fmt.Fprintf(o.stdout, "%d characters of %d kinds; device %s\n%s\n", len(j.text), j.characters.Len(), dev.Name(), nn.Summary(j.m))
 	return j.train(ctx)
 }
 
@@ -80,24 +79,29 @@ func (j *job) find() (weights string, err error) {
 		if err != nil {
 			return "", err
 		}
-		j.characters = vocabulary(c.Meta[metaCharacters])
-		if err := json.Unmarshal([]byte(c.Meta[metaSizes]), &j.model); err != nil || j.model.Vocabulary != len(j.characters) || j.model.Vocabulary == 0 {
+		j.characters, err = data.NewVocabulary(c.Meta[metaCharacters])
+		if err == nil {
+			err = json.Unmarshal([]byte(c.Meta[metaSizes]), &j.model)
+		}
+		if err != nil || j.model.Vocabulary != j.characters.Len() {
 			return "", fmt.Errorf("%s: not a checkpoint of this program", c.Path)
 		}
 		return c.Path, nil
 	}
 	text := opticks
 	if j.data != "" {
-		if text, err = readText(j.data); err != nil {
+		if text, err = data.ReadText(j.data); err != nil {
 			return "", err
 		}
 	}
-	j.characters = newVocabulary(text)
-	j.model.Vocabulary = len(j.characters)
-	if j.model.Vocabulary == 0 {
+	if text == "" {
 		return "", fmt.Errorf("%s: the text is empty", j.data)
 	}
-	j.text, err = j.characters.encode(text)
+	if j.characters, err = data.NewVocabulary(text); err != nil {
+		return "", err
+	}
+	j.model.Vocabulary = j.characters.Len()
+	j.text, err = j.characters.Encode(text)
 	return j.load, err
 }
 
@@ -140,7 +144,7 @@ func (j *job) train(ctx context.Context) error {
 	}
 	curves := &curves{}
 	report, err := train.Run(ctx, train.Config{
-		Session: j.s, Step: step, Data: loader, Epochs: j.epochs, Eval: eval, EvalData: validation,
+		Session: j.s, Step: step, Data: loader, Epochs: j.epochs, Inputs: inputs, Eval: eval, EvalData: validation,
 		Progress: j.stdout, Unit: "parts", Loggers: logs, Checkpoints: keep, EarlyStop: train.EarlyStop{Metric: "loss"},
 		OnStep: curves.step,
 		OnEpoch: func(e *train.Epoch) error {
@@ -202,10 +206,7 @@ func (j *job) checkpointing() (train.Checkpoints, error) {
 	if err != nil {
 		return train.Checkpoints{}, err
 	}
-	meta := map[string]string{metaSizes: string(sizes), metaCharacters: string(j.characters)}
-	if !utf8.ValidString(meta[metaCharacters]) {
-		return train.Checkpoints{}, errors.New("the characters of the text cannot be written to a checkpoint")
-	}
+	meta := map[string]string{metaSizes: string(sizes), metaCharacters: j.characters.String()}
 	return train.Checkpoints{Dir: j.checkpoints, Every: 100, Resume: j.resume, Meta: meta}, nil
 }
 

@@ -108,7 +108,7 @@ func (v *Vocabulary) Encode(text string) ([]int32, error) {
 	for i, r := range text {
 		t, ok := v.tokens[r]
 		if !ok {
-			return nil, fmt.Errorf("data: %s: character %q is not in the vocabulary", place(text, i), r)
+			return nil, fmt.Errorf("data: %s: character %q is not among the %d of the vocabulary", place(text, i), r, len(v.chars))
 		}
 		tokens = append(tokens, t)
 	}
@@ -129,14 +129,14 @@ func (v *Vocabulary) Decode(tokens []int32) (string, error) {
 }
 
 // SplitTokens divides a sequence into its beginning, for training, and the given
-// fraction at its end, for validation, as language models have it: samples drawn
-// at random would overlap. The parts share memory with the whole. The error is
+// fraction, rounded down, at its end, for validation, as language models have it:
+// samples drawn at random would overlap. The parts share memory with the whole. The error is
 // that of a fraction outside 0 to 1.
 func SplitTokens(tokens []int32, validation float64) (train, valid []int32, err error) {
 	if !(validation >= 0 && validation <= 1) {
 		return nil, nil, fmt.Errorf("data: the fraction %v for validation is not from 0 to 1", validation)
 	}
-	n := int(float64(len(tokens)) * (1 - validation))
+	n := len(tokens) - int(float64(len(tokens))*validation)
 	return tokens[:n:n], tokens[n:], nil
 }
 

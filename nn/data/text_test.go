@@ -28,7 +28,7 @@ func TestVocabulary(t *testing.T) {
 	require.Equal(t, v, again)
 
 	_, err = v.Encode("old\nwörzd")
-	require.EqualError(t, err, `data: line 2, column 4: character 'z' is not in the vocabulary`)
+	require.EqualError(t, err, `data: line 2, column 4: character 'z' is not among the 11 of the vocabulary`)
 	_, err = v.Encode("o\xff")
 	require.EqualError(t, err, "data: line 1, column 2: the text is not UTF-8: byte 0xff")
 	_, err = v.Decode([]int32{0, 11})
@@ -60,9 +60,9 @@ func TestSplitTokens(t *testing.T) {
 	tokens := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	train, valid, err := SplitTokens(tokens, 0.25)
 	require.NoError(t, err)
-	require.Equal(t, []int32{0, 1, 2, 3, 4, 5, 6}, train)
-	require.Equal(t, []int32{7, 8, 9}, valid)
-	require.Equal(t, 7, cap(train), "appending to one part does not write into the other")
+	require.Equal(t, []int32{0, 1, 2, 3, 4, 5, 6, 7}, train)
+	require.Equal(t, []int32{8, 9}, valid)
+	require.Equal(t, 8, cap(train), "appending to one part does not write into the other")
 	for _, bad := range []float64{-0.1, 1.5, math.NaN()} {
 		_, _, err = SplitTokens(tokens, bad)
 		require.ErrorContains(t, err, "for validation is not from 0 to 1")
