@@ -39,6 +39,10 @@ func opLoad[T bits](st *state, in *instr) {
 		return
 	}
 	d := lanes[T](st, in.dst, n)
+	if dims := in.aff.dims; len(dims) == 2 && dims[1].coef > 1 {
+		eachRow(dims, base, st.pos[in.cl], n, func(off, m int, at int64) { stridedLoad(d[off:off+m], buf, at, dims[1].coef) })
+		return
+	}
 	var w walk
 	w.start(in.aff, base, st.pos[in.cl], n)
 	for w.next() {
@@ -51,6 +55,18 @@ func opLoad[T bits](st *state, in *instr) {
 		default:
 			stridedLoad(r, buf, w.at, w.stride)
 		}
+	}
+}
+
+// eachRow calls f for the runs of an index of two dimensions: m lanes from lane off on, the first of them at the place at.
+func eachRow(dims []dim, base int64, pos, n int, f func(off, m int, at int64)) {
+	width := dims[1].extent
+	row, col := pos/width, pos%width
+	start := base + int64(row)*dims[0].coef
+	for off := 0; off < n; {
+		m := min(n-off, width-col)
+		f(off, m, start+int64(col)*dims[1].coef)
+		off, col, start = off+m, 0, start+dims[0].coef
 	}
 }
 
@@ -154,6 +170,10 @@ func opGatherMasked[T bits](st *state, in *instr) {
 func opStore[T bits](st *state, in *instr) {
 	n, buf := st.n[in.cl], buffer[T](st, in.buf)
 	src := lanes[T](st, in.a, n)
+	if dims := in.aff.dims; len(dims) == 2 && dims[1].coef > 1 {
+		eachRow(dims, in.aff.base(st), st.pos[in.cl], n, func(off, m int, at int64) { stridedStore(src[off:off+m], buf, at, dims[1].coef) })
+		return
+	}
 	var w walk
 	w.start(in.aff, in.aff.base(st), st.pos[in.cl], n)
 	for w.next() {

@@ -18,7 +18,8 @@ type engine struct {
 	packer          int
 	dot             int
 	prefetcher      int
-	copier, strider int // of pieces, from offsets and from one stride
+	copier, strider int                   // of pieces, from offsets and from one stride
+	columns         [len(columnBytes)]int // of pieces, by size
 }
 
 const maxKernelRows = 12
@@ -90,6 +91,11 @@ func newEngine(c coder) (*engine, error) {
 	}
 	if e.copier, err = add(c.copier(true)); err != nil {
 		return nil, err
+	}
+	for i, n := range columnBytes {
+		if e.columns[i], err = add(c.column(n)); err != nil {
+			return nil, err
+		}
 	}
 	if e.strider, err = add(c.copier(false)); err != nil {
 		return nil, err

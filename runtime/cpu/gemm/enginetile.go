@@ -16,18 +16,24 @@ const (
 )
 
 // engineCols returns the columns of a tile where the plan has the given number of rows of tiles. A strip of few steps is wide, so
-// that what an epilogue reads and writes beside a tile passes in long rows, as long as there is a tile for each of some workers.
+// that what an epilogue reads and writes beside a tile passes in long rows, as long as there is a tile for each of some workers;
+// one task takes as wide a strip as the second-level cache holds.
 func (p Plan) engineCols(rowTiles int) int {
 	const (
-		longest = 16 // panels
-		tiles   = 8
+		longest = 16      // panels
+		tiles   = 8       // of a plan whose tasks are shared
+		strip   = 1 << 16 // elements
 	)
 	panel := 2 * p.engine.lanes()
 	cols := 2 * panel
 	if p.N >= 16*cols {
 		cols *= 2
 	}
-	wide := min(cols*max(1, engineDepth/2/p.depth), longest*panel, roundUp(ceilDiv(p.N*rowTiles, tiles), panel))
+	wide := min(cols*max(1, engineDepth/2/p.depth), roundUp(ceilDiv(p.N*rowTiles, tiles), panel))
+	if p.serial {
+		wide = strip / p.depth / panel * panel
+	}
+	wide = min(wide, longest*panel)
 	if wide <= cols {
 		return cols
 	}

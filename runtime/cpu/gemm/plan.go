@@ -61,8 +61,10 @@ func newPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	}
 	work := float64(m) * float64(n) * float64(k)
 	if p.tiled() {
-		p.serial = work <= engineSerialWork
-		p.spread(work)
+		if p.serial = work <= engineSerialWork; !p.serial {
+			p.cols = p.engineCols(ceilDiv(m, p.rows))
+			p.spread(work)
+		}
 		// Packing the columns of B again for every row of tiles costs as much as some rows of the product.
 		p.shared = !p.serial && ceilDiv(m, p.rows) > 2 && float64(n)*float64(k) <= sharedLimit
 		return p, nil

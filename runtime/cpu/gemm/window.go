@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -22,6 +23,9 @@ type Window struct {
 	Dims   []WindowDim // of a plane, outermost first
 
 	alongSteps        bool    // the runs of steps are the longer ones
+	lowest, highest   int64   // places
+	rowTurns          []int32 // the end of the run of rows in one plane, of steps
+	stepTurns         []int32
 	rowRuns, stepRuns []int32 // the end of the run of consecutive places that each row, each step is in
 }
 
@@ -39,6 +43,11 @@ const WindowSlack = 8
 // Init computes what the packer needs to know. It must be called once before the window is used.
 func (w *Window) Init() {
 	w.rowRuns, w.stepRuns = runs(w.Rows, w.RowPlanes), runs(w.Steps, w.StepPlanes)
+	w.rowTurns, w.stepTurns = turns(w.RowPlanes), turns(w.StepPlanes)
+	if len(w.Rows) > 0 && len(w.Steps) > 0 {
+		w.lowest = slices.Min(w.Rows) + slices.Min(w.Steps)
+		w.highest = slices.Max(w.Rows) + slices.Max(w.Steps)
+	}
 	rows, steps := w.Along()
 	w.alongSteps = steps >= rows
 	if w.Pages == nil {
@@ -52,6 +61,18 @@ func runs(places []int64, planes []int) []int32 {
 	for i := len(places) - 1; i >= 0; i-- {
 		ends[i] = int32(i + 1)
 		if i+1 < len(places) && places[i+1] == places[i]+1 && planes[i+1] == planes[i] {
+			ends[i] = ends[i+1]
+		}
+	}
+	return ends
+}
+
+// turns returns where the runs of equal planes end.
+func turns(planes []int) []int32 {
+	ends := make([]int32, len(planes))
+	for i := len(planes) - 1; i >= 0; i-- {
+		ends[i] = int32(i + 1)
+		if i+1 < len(planes) && planes[i+1] == planes[i] {
 			ends[i] = ends[i+1]
 		}
 	}
@@ -135,18 +156,9 @@ func (x *WindowOf[T]) source(page, i0, i1, k0, k1 int) ([]T, int64) {
 	if x.Size == 0 {
 		return x.data, x.pageOrigin()
 	}
-	row := -1
-	for i := i0; i < i1; i = int(x.rowRuns[i]) {
-		if x.RowPlanes[i] == row {
-			continue
-		}
-		row = x.RowPlanes[i]
-		step := -1
-		for k := k0; k < k1; k = int(x.stepRuns[k]) {
-			if x.StepPlanes[k] != step {
-				step = x.StepPlanes[k]
-				x.need(row + step)
-			}
+	for i := i0; i < i1; i = int(x.rowTurns[i]) {
+		for k := k0; k < k1; k = int(x.stepTurns[k]) {
+			x.need(x.RowPlanes[i] + x.StepPlanes[k])
 		}
 	}
 	return x.memory, 0
@@ -230,21 +242,21 @@ func (x *WindowOf[T]) panel(dst []T, src []T, at int64, width, i0, i1, k0 int) {
 	if i1-i0 < width {
 		clear(dst)
 	}
-	done := 0
-	if x.engine != nil && width >= 8 && depth > 1 {
-		// The last step is packed apart, since the last piece of a step may reach into the next.
-		x.pieces = x.rowPieces(x.pieces[:0], i0, i1)
-		done = depth - 1
-		x.check(src, at, i0, i1, k0, k0+done)
-		_ = dst[done*width+7]
-		x.engine.copyPieces(&copyArgs{
-			src: unsafe.Pointer(unsafe.SliceData(src)), origin: at, offsets: unsafe.Pointer(&x.Steps[k0]), dst: unsafe.Pointer(&dst[0]),
-			pieces: unsafe.Pointer(&x.pieces[0]), masks: unsafe.Pointer(&pieceMasks),
-			count: int64(len(x.pieces)), rows: int64(done), pitch: int64(width * x.engine.elem),
-		})
-		clear(dst[done*width+i1-i0:])
+	if x.engine != nil {
+		x.check(src, at)
+		_ = dst[(depth-1)*width+i1-i0-1]
+		args := columnArgs{
+			src: unsafe.Pointer(unsafe.SliceData(src)), offsets: unsafe.Pointer(&x.Steps[k0]), origin: at * int64(x.engine.elem),
+			steps: int64(depth), pitch: int64(width * x.engine.elem),
+		}
+		for i := i0; i < i1; {
+			end := min(int(x.rowRuns[i]), i1)
+			x.engine.copyRun(&args, end-i, x.Rows[i], unsafe.Pointer(&dst[i-i0]))
+			i = end
+		}
+		return
 	}
-	for k := done; k < depth; k++ {
+	for k := range depth {
 		row := dst[k*width : (k+1)*width]
 		base := at + x.Steps[k0+k]
 		for i := i0; i < i1; i++ {
@@ -257,7 +269,7 @@ func (x *WindowOf[T]) panel(dst []T, src []T, at int64, width, i0, i1, k0 int) {
 func (x *WindowOf[T]) packRows(dst []T, pitch, i0, i1, k0, k1 int) {
 	x.eachPage(k0, k1, func(page, s0, s1, k int) {
 		src, at := x.source(page, i0, i1, s0, s1)
-		x.check(src, at, i0, i1, s0, s1)
+		x.check(src, at)
 		x.pieces = x.pieces[:0]
 		for j := s0; j < s1; {
 			end := min(int(x.stepRuns[j]), s1)
@@ -273,30 +285,9 @@ func (x *WindowOf[T]) packRows(dst []T, pitch, i0, i1, k0, k1 int) {
 	})
 }
 
-// rowPieces appends the pieces of rows [i0,i1).
-func (x *WindowOf[T]) rowPieces(list []piece, i0, i1 int) []piece {
-	for i := i0; i < i1; i = int(min(x.rowRuns[i], int32(i1))) {
-		list = appendPieces(list, int(min(x.rowRuns[i], int32(i1)))-i, x.Rows[i], i-i0, x.engine.elem)
-	}
-	return list
-}
-
-// check panics if a place of rows [i0,i1) and steps [k0,k1) is outside of the memory.
-func (x *WindowOf[T]) check(src []T, at int64, i0, i1, k0, k1 int) {
-	r0, r1 := extremes(x.Rows, x.rowRuns, i0, i1)
-	s0, s1 := extremes(x.Steps, x.stepRuns, k0, k1)
-	if lo, hi := at+r0+s0, at+r1+s1; lo < 0 || hi >= int64(len(src)) {
+// check panics if a place of the window may be outside of the memory.
+func (x *WindowOf[T]) check(src []T, at int64) {
+	if lo, hi := at+x.lowest, at+x.highest; lo < 0 || hi >= int64(len(src)) {
 		panic(fmt.Sprintf("gemm: places %d to %d of a window in %d elements", lo, hi, len(src)))
 	}
-}
-
-// extremes returns the lowest and the highest of places [i,end).
-func extremes(places []int64, ends []int32, i, end int) (lo, hi int64) {
-	lo, hi = places[i], places[i]
-	for i < end {
-		e := min(int(ends[i]), end)
-		lo, hi = min(lo, places[i]), max(hi, places[e-1])
-		i = e
-	}
-	return lo, hi
 }
