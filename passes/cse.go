@@ -49,6 +49,15 @@ func cse(c *Config, g *ir.Graph) error {
 // nodeKey appends what determines the value of a node; different nodes never
 // have equal keys.
 func nodeKey(k []byte, n *ir.Node) []byte {
+	k = attrKey(k, n)
+	for _, x := range n.Args {
+		k = binary.AppendVarint(k, int64(x.ID))
+	}
+	return k
+}
+
+// attrKey appends all of a node but which operands it has.
+func attrKey(k []byte, n *ir.Node) []byte {
 	num := func(v int) { k = binary.AppendVarint(k, int64(v)) }
 	text := func(s string) {
 		num(len(s))
@@ -64,9 +73,6 @@ func nodeKey(k []byte, n *ir.Node) []byte {
 	k = append(k, byte(n.Op), byte(n.DType()))
 	list(n.Shape())
 	num(len(n.Args))
-	for _, x := range n.Args {
-		num(x.ID)
-	}
 	text(a.Name)
 	text(a.Labels)
 	text(a.Mode)

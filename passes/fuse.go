@@ -100,11 +100,12 @@ func fuse(c *Config, g *ir.Graph) error {
 	for _, n := range g.Assigns() {
 		f.output[n.Args[1]] = true
 	}
+	an := newAnalyser(virtual)
 	for _, n := range g.Live() {
 		if resident(n) || n.Op == ir.OpAssign || virtual(n) && !f.output[n] {
 			continue
 		}
-		info, err := analyse(n, virtual)
+		info, err := an.analyse(n)
 		if err != nil {
 			return err
 		}

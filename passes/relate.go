@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"encoding/binary"
 	"slices"
 	"sort"
 
@@ -157,6 +158,72 @@ type nodeInfo struct {
 	rels  []relation
 	folds bool
 	after []*ir.Node // what must be in memory before a barrier is computed
+}
+
+// An analyser analyses the nodes of a graph. Nodes that are equal but for their
+// producers, as those of repeated layers and of the updates of many parameters
+// are, are analysed once.
+type analyser struct {
+	virtual func(*ir.Node) bool
+	known   map[string]*nodeInfo // producers are those of the first of its kind
+	leaves  map[string][]*ir.Node
+}
+
+func newAnalyser(virtual func(*ir.Node) bool) *analyser {
+	return &analyser{virtual, map[string]*nodeInfo{}, map[string][]*ir.Node{}}
+}
+
+// analyse is the function of that name.
+func (an *analyser) analyse(n *ir.Node) (*nodeInfo, error) {
+	if n.Op == ir.OpBarrier {
+		return analyse(n, an.virtual)
+	}
+	k := cone{virtual: an.virtual, number: map[*ir.Node]int{}}
+	k.add(n, true)
+	key := string(k.key)
+	first := an.known[key]
+	if first == nil {
+		info, err := analyse(n, an.virtual)
+		if err == nil {
+			an.known[key], an.leaves[key] = info, k.leaves
+		}
+		return info, err
+	}
+	info := &nodeInfo{folds: first.folds, rels: slices.Clone(first.rels)}
+	for i := range info.rels {
+		r := &info.rels[i]
+		r.producer = k.leaves[slices.Index(an.leaves[key], r.producer)]
+	}
+	return info, nil
+}
+
+// A cone is a node with the views before it, down to the producers that these
+// read. Equal keys have equal bodies.
+type cone struct {
+	virtual func(*ir.Node) bool
+	number  map[*ir.Node]int // of the nodes so far
+	leaves  []*ir.Node
+	key     []byte
+}
+
+func (c *cone) add(n *ir.Node, root bool) {
+	if i, ok := c.number[n]; ok {
+		c.key = binary.AppendVarint(append(c.key, 1), int64(i))
+		return
+	}
+	c.number[n] = len(c.number)
+	if !root && !c.virtual(n) {
+		c.leaves = append(c.leaves, n)
+		c.key = append(c.key, 2, byte(n.DType()), byte(len(n.Shape())))
+		for _, d := range n.Shape() {
+			c.key = binary.AppendVarint(c.key, int64(d))
+		}
+		return
+	}
+	c.key = attrKey(append(c.key, 3), n)
+	for _, a := range n.Args {
+		c.add(a, false)
+	}
 }
 
 // analyse reads off a node's body how it uses its producers. virtual nodes are
