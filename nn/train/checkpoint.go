@@ -150,9 +150,11 @@ func sweep(dir string) error {
 	return nil
 }
 
-// save writes a checkpoint. best says that it is that of the best epoch so far.
-func (k *keeper) save(s *session.Session, now saved, best bool) error {
+// save writes a checkpoint. It is that of the best epoch so far if the newest one
+// knows of another: an epoch is judged just before it is saved.
+func (k *keeper) save(s *session.Session, now saved) error {
 	name := checkpointName(now.Steps)
+	best := now.Best.Epoch != k.newest.Best.Epoch
 	now.Best.File = k.newest.Best.File
 	if best {
 		now.Best.File = name

@@ -269,6 +269,31 @@ func TestCheckpointsKept(t *testing.T) {
 	require.Equal(t, 0.0, must(must(other.s.Get("optim.accumulated")).At()), "the rest stays")
 }
 
+// A run that a callback ends after its best epoch knows that one as the best.
+func TestStoppedAfterTheBestEpoch(t *testing.T) {
+	dir := t.TempDir()
+	j := newJob(t, dir)
+	j.EarlyStop = train.EarlyStop{Patience: 9, KeepBest: true}
+	var best map[string]*tensor.Tensor
+	j.OnEpoch = func(e *train.Epoch) error {
+		if e.Number < 2 {
+			return nil
+		}
+		best = must(j.s.State())
+		return train.ErrStop
+	}
+	require.Equal(t, 2, j.run(t).Best)
+	again := newJob(t, dir)
+	again.EarlyStop = j.EarlyStop
+	again.Rate = func(int) float64 { return 3 } // nothing gets better
+	r := again.run(t)
+	require.Len(t, r.Epochs, 3)
+	require.Equal(t, 2, r.Best)
+	for name, x := range best {
+		require.True(t, tensor.Equal(x, must(again.s.Get(name))), name)
+	}
+}
+
 func TestFindCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	_, err := train.FindCheckpoint(dir)

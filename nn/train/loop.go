@@ -96,7 +96,7 @@ func (l *loop) run(ctx context.Context) error {
 		return errors.Join(err, failed)
 	}
 	if l.keeper != nil && (errors.Is(err, ErrStop) || ctx.Err() != nil && errors.Is(err, ctx.Err())) {
-		if failed := l.save(false); failed != nil {
+		if failed := l.save(); failed != nil {
 			return errors.Join(err, failed)
 		}
 	}
@@ -165,7 +165,7 @@ func (l *loop) epoch(ctx context.Context) error {
 		}
 		e.Time = before + time.Since(start)
 		if l.keeper.due(l.report.Steps) && b.Position.Batch+1 < l.Data.Batches() {
-			if err := l.save(false); err != nil {
+			if err := l.save(); err != nil {
 				return err
 			}
 			start = time.Now().Add(before - e.Time) // saving is not training
@@ -232,7 +232,7 @@ func (l *loop) afterEpoch() error {
 		}
 	}
 	if l.keeper != nil {
-		if err := l.save(l.watch.best == e.Number); err != nil {
+		if err := l.save(); err != nil {
 			return err
 		}
 	}
@@ -243,7 +243,7 @@ func (l *loop) afterEpoch() error {
 }
 
 // save makes a checkpoint, unless the newest is of this place.
-func (l *loop) save(best bool) error {
+func (l *loop) save() error {
 	p := saved{Steps: l.report.Steps, Position: l.at, Data: dataOf(l.Data)}
 	if len(l.keeper.files) > 0 && l.keeper.newest.Steps == p.Steps && l.keeper.newest.Position == p.Position {
 		return nil
@@ -260,5 +260,5 @@ func (l *loop) save(best bool) error {
 		p.Part = saveEpoch(&part)
 	}
 	p.Best = savedBest{Epoch: l.watch.best, Worse: l.watch.worse, Value: exact(l.watch.value)}
-	return l.keeper.save(l.Session, p, best)
+	return l.keeper.save(l.Session, p)
 }
