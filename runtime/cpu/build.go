@@ -254,10 +254,16 @@ func (b *builder) compute(e *kernel.Expr, mask value) value {
 		case 1:
 			return b.call1(e.Op, b.data(e.Args[0], mask), e.Args[0].DType, e.DType)
 		case 2:
+			if y := e.Args[1]; e.Op == kernel.Shr && isCount(e.Args[0]) && y.Kind == kernel.Const && y.Value().Int() >= 31 {
+				return b.constant(kernel.IntScalar(e.DType, 0))
+			}
 			x, y := b.data(e.Args[0], mask), b.data(e.Args[1], mask)
 			return b.call2(e.Op, x, y, e.Args[0].DType)
 		}
 	case kernel.Cast:
+		if i := e.Args[0]; isCount(i) && (e.DType == types.U32 || e.DType == types.I32) {
+			return b.fromIndex(i.Args[0], e.DType, mask)
+		}
 		x := b.data(e.Args[0], mask)
 		from := e.Args[0].DType
 		v := b.op("cast."+e.DType.String(), castLoop(from, e.DType), x.cl, e.DType.Size(), from.Size() == e.DType.Size(), x)
@@ -270,7 +276,7 @@ func (b *builder) compute(e *kernel.Expr, mask value) value {
 	case kernel.If:
 		return b.branch(e, mask)
 	case kernel.FromIndex:
-		return b.fromIndex(e, mask)
+		return b.fromIndex(e.Args[0], e.DType, mask)
 	case kernel.FromPred:
 		return b.pred(e.Args[0], mask)
 	case kernel.Load:

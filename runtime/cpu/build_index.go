@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"slices"
 
 	"dumbtorch/ir/kernel"
@@ -186,16 +187,34 @@ func (b *builder) visible(a *kernel.Axis) bool {
 	return false
 }
 
-// fromIndex returns an index as data.
-func (b *builder) fromIndex(e *kernel.Expr, mask value) value {
-	ix := b.index(e.Args[0], mask)
+// fromIndex returns the index e as data of type d, which can hold it.
+func (b *builder) fromIndex(e *kernel.Expr, d types.DType, mask value) value {
+	ix := b.index(e, mask)
 	if len(ix.vec) == 0 {
-		v := b.op("iota."+e.DType.String(), iotaLoop(e.DType), ix.cl, e.DType.Size(), false)
+		v := b.op("iota."+d.String(), iotaLoop(d), ix.cl, d.Size(), false)
 		b.last().aff = ix.affine(b, ix.cl)
+		if isWord(e) {
+			b.last().sem = sem{kind: semIota, d: d}
+		}
 		return v
 	}
 	x := b.vector(ix, ix.cl)
-	return b.op("narrow."+e.DType.String(), castLoop(types.I64, e.DType), ix.cl, e.DType.Size(), e.DType.Size() == 8, x)
+	return b.op("narrow."+d.String(), castLoop(types.I64, d), ix.cl, d.Size(), d.Size() == 8, x)
+}
+
+// isWord reports whether an index is always within 32 bits.
+func isWord(e *kernel.Expr) bool {
+	lo, hi := e.Range()
+	return lo >= math.MinInt32 && hi <= math.MaxInt32
+}
+
+// isCount reports whether data is an index of at most 31 bits.
+func isCount(e *kernel.Expr) bool {
+	if e.Kind != kernel.FromIndex || e.DType.IsFloat() {
+		return false
+	}
+	lo, hi := e.Args[0].Range()
+	return lo >= 0 && hi <= math.MaxInt32
 }
 
 // pred returns the mask of a predicate: 1 where it holds.
@@ -231,6 +250,12 @@ func (b *builder) pred(e *kernel.Expr, mask value) value {
 		}
 		v := b.op(name, onAffine, ix.cl, 1, false)
 		b.last().aff = ix.affine(b, ix.cl)
+		if isWord(e.Args[0]) {
+			b.last().sem = sem{kind: semGe0, d: types.Bool}
+			if e.Kind == kernel.Eq0 {
+				b.last().sem.kind = semEq0
+			}
+		}
 		return v
 	})
 	h.memo[key] = v

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"dumbtorch/ir/kernel"
 	"dumbtorch/runtime/cpu/simd"
 )
@@ -94,18 +96,14 @@ func (c *laneCompiler) join(in *instr) bool {
 	if c.group == nil {
 		c.group = newLaneGroup(c)
 	}
-	if c.group.full() || !c.group.add(in) {
+	if c.group.full() {
 		c.flush()
 		if in.cl == scalar && in.sem.kind != semFold {
 			return false
 		}
 		c.group = newLaneGroup(c)
-		if !c.group.add(in) {
-			c.group = nil
-			return false
-		}
 	}
-	return true
+	return c.group.add(in)
 }
 
 // flush ends the group.
@@ -319,6 +317,17 @@ func (g *laneGroup) emit(in *instr, t simd.Type) bool {
 		if ok {
 			v, ok = g.b.Binary(in.sem.op, t, y, v)
 		}
+	case semIota, semGe0, semEq0:
+		if v, ok = g.index(in); ok {
+			switch {
+			case in.sem.kind == semIota:
+				v, ok = g.b.Convert(simd.I32, t, v)
+			case in.sem.kind == semGe0:
+				v, ok = g.b.Binary(kernel.Le, simd.I32, g.b.Const(0), v)
+			default:
+				v, ok = g.b.Binary(kernel.Eq, simd.I32, g.b.Const(0), v)
+			}
+		}
 	case semLoad:
 		v, ok = g.memory(in, t, false, 0)
 	case semStore, semAccum:
@@ -340,6 +349,51 @@ func (g *laneGroup) emit(in *instr, t simd.Type) bool {
 		}
 	}
 	return ok
+}
+
+// index returns an affine index, which fits 32 bits: what is the same for all
+// lanes, or for a row, and a multiple of the lane's number.
+func (g *laneGroup) index(in *instr) (simd.Value, bool) {
+	if in.cl != full {
+		return 0, false
+	}
+	rows, lane := []dim(nil), int64(0)
+	if g.c.width > 0 {
+		var ok bool
+		if rows, lane, ok = splitDims(in.aff.dims, g.c.width); !ok {
+			return 0, false
+		}
+		g.byRow = true
+	} else if len(in.aff.dims) > 1 {
+		return 0, false
+	} else if len(in.aff.dims) == 1 {
+		lane = in.aff.dims[0].coef
+	}
+	var v simd.Value
+	if !slices.ContainsFunc(rows, func(d dim) bool { return d.coef != 0 }) {
+		s := laneScalar{r: none, aff: in.aff}
+		v, s.slot = g.b.Scalar()
+		g.l.scalars = append(g.l.scalars, s)
+	} else {
+		// A number for each row comes from the tile program.
+		r := g.c.b.reg(row, 4)
+		g.c.reads = append(g.c.reads, 1)
+		aff := *in.aff
+		aff.dims = rows
+		g.c.out = append(g.c.out, instr{fn: opIota[int32], name: "iota.i32", dst: r.r, a: none, b: none, c: none, cl: row, aff: &aff})
+		v, _ = g.get(r.r, simd.I32)
+	}
+	x := g.b.Lane()
+	switch lane {
+	case 0:
+		return v, true
+	case 1:
+	case -1:
+		return g.b.Binary(kernel.Sub, simd.I32, v, x)
+	default:
+		x, _ = g.b.Binary(kernel.Mul, simd.I32, x, g.b.Const(uint32(lane)))
+	}
+	return g.b.Binary(kernel.Add, simd.I32, x, v)
 }
 
 // running returns the scalar that a fold continues.

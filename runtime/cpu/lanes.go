@@ -33,6 +33,9 @@ const (
 	semCopy           // dst = a, or all lanes a where a has fewer
 	semFold           // the scalar dst = op(dst, fold of a)
 	semRows           // lanes of rows dst = fold of each row of a
+	semIota           // dst = an affine index as a number
+	semGe0            // whether an affine index is >= 0
+	semEq0            // whether an affine index is 0
 	semLoad           // lanes of memory at an affine index
 	semStore          // lanes of a to memory at an affine index
 	semAccum          // lanes of a added to memory at an affine index
@@ -86,6 +89,7 @@ type laneScalar struct {
 	r    reg
 	slot int
 	typ  simd.Type
+	aff  *affine // the scalar is an index at the first lane, not a register
 }
 
 func (l *laneLoop) eachRead(f func(reg)) {
@@ -93,7 +97,13 @@ func (l *laneLoop) eachRead(f func(reg)) {
 		f(s.r)
 	}
 	for _, s := range l.scalars {
-		f(s.r)
+		if s.aff == nil {
+			f(s.r)
+			continue
+		}
+		for _, t := range s.aff.regs {
+			f(reg(t.at))
+		}
 	}
 	for _, m := range l.mems {
 		for _, t := range m.aff.regs {
@@ -148,6 +158,14 @@ func laneWord(t simd.Type, bits uint32) uint32 {
 func (l *laneLoop) setScalars(st *state) {
 	args := st.args
 	for _, s := range l.scalars {
+		if s.aff != nil {
+			at := s.aff.base(st)
+			if !l.rows && len(s.aff.dims) > 0 {
+				at += int64(st.pos[full]) * s.aff.dims[0].coef
+			}
+			args.Scalars[s.slot] = uint32(at)
+			continue
+		}
 		p := st.ptr[s.r]
 		switch s.typ {
 		case simd.Bool:

@@ -94,7 +94,8 @@ func (b *builder) rectangle(in *instr, rows int) *rectangle {
 	var lane *laneLoop
 	for i := range in.body {
 		switch x := &in.body[i]; {
-		case x.lane != nil && lane == nil && len(x.lane.outs) == 0 && !x.lane.rows && x.lane.scratch == none:
+		case x.lane != nil && lane == nil && len(x.lane.outs) == 0 && !x.lane.rows && x.lane.scratch == none &&
+			!slices.ContainsFunc(x.lane.scalars, func(s laneScalar) bool { return s.aff != nil }):
 			lane = x.lane
 		case x.places && x.cl == full && len(x.aff.dims) == 1 && x.aff.dims[0].coef == 1:
 			loads[x.dst] = x
