@@ -44,16 +44,16 @@ func flat(dims, at []int) (int, bool) {
 // convolution is a drawn one, with everything that it takes and gives: integers,
 // so that every sum is exact.
 type convolution struct {
-	conv             graph.Conv
-	xs, ws, ys       []int
-	x, w, y          []float64
-	ct, dx, dw       []float64
-	batched, promote bool
+	conv       graph.Conv
+	xs, ws, ys []int
+	x, w, y    []float64
+	ct, dx, dw []float64
+	batched    bool
 }
 
 // drawConv draws a convolution and computes it by its definition.
 func drawConv(t *rapid.T) *convolution {
-	nd := rapid.IntRange(1, 2).Draw(t, "dims")
+	nd := rapid.IntRange(1, 3).Draw(t, "dims")
 	draw := func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, name) }
 	groups, in, out := draw("groups", 1, 3), draw("in", 1, 3), draw("out", 1, 3)
 	c := &convolution{xs: []int{draw("batch", 1, 3), groups * in}, ws: []int{groups * out, in}, batched: draw("batched", 0, 3) > 0}
@@ -65,7 +65,7 @@ func drawConv(t *rapid.T) *convolution {
 	for range nd {
 		k, d, s, low, high := draw("kernel", 1, 4), draw("dilation", 1, 3), draw("stride", 1, 3), draw("low", 0, 4), draw("high", 0, 4)
 		span := (k-1)*d + 1
-		size := max(1, span-low-high) + draw("size", 0, 6)
+		size := max(1, span-low-high) + draw("size", 0, 9-2*nd)
 		c.conv.Stride, c.conv.Dilation = append(c.conv.Stride, s), append(c.conv.Dilation, d)
 		c.conv.Low, c.conv.High = append(c.conv.Low, low), append(c.conv.High, high)
 		c.xs, c.ws = append(c.xs, size), append(c.ws, k)

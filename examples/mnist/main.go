@@ -88,7 +88,7 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 	f.SetOutput(io.Discard)
 	f.IntVar(&o.epochs, "epochs", 5, "passes over the training data")
 	f.IntVar(&o.batch, "batch", 128, "samples of a training step")
-	f.Float64Var(&o.lr, "lr", 0.1, "learning rate of the first step; it falls linearly to 0")
+	f.Float64Var(&o.lr, "lr", 0.1, "learning rate of the first step; it falls linearly to 0; of the cnn it is 0.05 by default")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the first weights and of the order of samples")
 	f.StringVar(&o.model, "model", "mlp", "mlp (784-512-256-10), cnn (two convolutions, two linear layers) or linear (784-10)")
 	f.StringVar(&o.device, "device", "cpu", "where to run: "+strings.Join(device.Kinds(), ", "))
@@ -112,7 +112,12 @@ func parse(args []string, stdout, stderr io.Writer) (*options, error) {
 		}
 		return nil, err
 	}
-	f.Visit(func(f *flag.Flag) { o.explicitSamples = o.explicitSamples || f.Name == "samples" })
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	o.explicitSamples = given["samples"]
+	if o.model == "cnn" && !given["lr"] {
+		o.lr = 0.05
+	}
 	return o, o.check(f.Args())
 }
 
