@@ -133,7 +133,7 @@ func (s *step) assign(v *graph.Variable, next *graph.Node) {
 
 // widen casts f16 and bf16 to f32.
 func widen(x *graph.Node) *graph.Node {
-	if d := x.DType(); d.IsFloat() && d.Size() < types.F32.Size() {
+	if x.DType().IsHalf() {
 		return x.Cast(types.F32)
 	}
 	return x

@@ -36,10 +36,13 @@ type key struct {
 }
 
 // like returns the variable of one kind that belongs to a parameter, zero at
-// first.
+// first. That of a half is f32, where PyTorch keeps the parameter's type: squares
+// of gradients below 2^-12 are 0 in f16.
 func (s state) like(p *graph.Variable, kind string) *graph.Variable {
 	name := p.Name() + "." + kind
-	v := p.Companion(key{s.name, kind, p.Type().DType, 0}, func() *graph.Variable { return newVariable(name, p.Type(), 0) })
+	v := p.Companion(key{s.name, kind, p.Type().DType, 0}, func() *graph.Variable {
+		return newVariable(name, types.Of(p.Type().DType.Arith(), p.Type().Shape...), 0)
+	})
 	v.SetName(name) // the parameter may have been named anew
 	return v
 }
