@@ -60,14 +60,28 @@ func (q *Node) Attention(k, v *Node, a Attention) *Node {
 	if a.Scale == 0 {
 		a.Scale = 1 / math.Sqrt(float64(q.Dim(-1)))
 	}
-	s := q.MatMul(k.Swap(-1, -2))
-	d := s.DType()
-	if d.Size() < types.F32.Size() {
-		s = s.Cast(types.F32)
+	attend := func(xs ...*Node) *Node {
+		q, k, v := xs[0], xs[1], xs[2]
+		s := q.MatMul(k.Swap(-1, -2))
+		d := s.DType()
+		if d.Size() < types.F32.Size() {
+			s = s.Cast(types.F32)
+		}
+		e, sum := a.weights(op, s.MulScalar(a.Scale))
+		y := e.Dropout(a.Dropout).Cast(d).MatMul(v)
+		return y.Cast(s.DType()).Div(sum).Cast(y.DType())
 	}
-	p := a.weights(op, s.MulScalar(a.Scale)).Dropout(a.Dropout)
-	return p.Cast(d).MatMul(v)
+	// Where the weights are much larger than the operands, the gradient computes
+	// them again, so that memory grows with the length and not with its square.
+	if scores := q.Dim(-2) * k.Dim(-2); scores > keptScores*(q.Dim(-2)+k.Dim(-2))*max(q.Dim(-1), v.Dim(-1)) {
+		return Checkpoint(attend, q, k, v)
+	}
+	return attend(q, k, v)
 }
+
+// keptScores is how many times as many weights as elements of queries and keys
+// are kept for the gradient.
+const keptScores = 4
 
 // grouped gives each head of k and v a group of the heads of q.
 func (q *Node) grouped(k, v *Node, a Attention) *Node {
@@ -100,12 +114,16 @@ func (q *Node) grouped(k, v *Node, a Attention) *Node {
 	return y.Flatten(-4, -3)
 }
 
-// weights returns the softmax of the scores s [...,queries,keys] that are seen.
-func (a Attention) weights(op string, s *Node) *Node {
+// weights returns the weights exp(s-max) of the scores s [...,queries,keys] that
+// are seen, and their sums [...,queries,1]. That the product with the values is
+// divided, not each weight, saves divisions; and the gradient then wants no other
+// value of the size of s.
+func (a Attention) weights(op string, s *Node) (e, sum *Node) {
 	g := s.g
 	rows, cols := s.Dim(-2), s.Dim(-1)
+	one, none := Scalar(g, s.DType(), 1), Scalar(g, s.DType(), 0)
 	if cols == 0 {
-		return s
+		return s, one
 	}
 	hidden := Scalar(g, s.DType(), math.Inf(-1))
 	if a.Causal {
@@ -114,7 +132,8 @@ func (a Attention) weights(op string, s *Node) *Node {
 	}
 	m := a.Mask
 	if m == nil {
-		return s.Softmax(-1)
+		e = s.Sub(s.StopGradient().Amax(-1, KeepDims)).Exp()
+		return e, e.Sum(-1, KeepDims)
 	}
 	shape := s.n.Shape()
 	if b, err := types.Broadcast(m.n.Shape(), shape); err != nil || !b.Equal(shape) {
@@ -129,7 +148,7 @@ func (a Attention) weights(op string, s *Node) *Node {
 		Fail(op, "mask %s is neither of booleans nor of floating-point numbers", m.TypeString())
 	}
 	top := s.StopGradient().Amax(-1, KeepDims)
-	e := s.Sub(Where(top.Equal(hidden), Scalar(g, s.DType(), 0), top)).Exp()
-	sum := e.Sum(-1, KeepDims)
-	return e.Div(Where(sum.Equal(Scalar(g, s.DType(), 0)), Scalar(g, s.DType(), 1), sum))
+	e = s.Sub(Where(top.Equal(hidden), none, top)).Exp()
+	sum = e.Sum(-1, KeepDims)
+	return e, Where(sum.Equal(none), one, sum)
 }

@@ -31,9 +31,9 @@ func TestParseDebugErrors(t *testing.T) {
 	for settings, want := range map[string]string{
 		"chekc":       `debug settings: unknown setting "chekc": there are check, time, nan, dump, seed=N, PASS/dump, PASS/off`,
 		"fuse":        `debug settings: unknown setting "fuse": there are check, time, nan, dump, seed=N, PASS/dump, PASS/off`,
-		"check,x/off": `debug settings: "x/off" names nothing that can be off: there are canonicalize, constfold, simplify, cse, dce, fuse, horizontal, order, memplan-reuse`,
-		"lower/off":   `debug settings: "lower/off" names nothing that can be off: there are canonicalize, constfold, simplify, cse, dce, fuse, horizontal, order, memplan-reuse`,
-		"x/dump":      `debug settings: "x/dump" names no pass: there are canonicalize, constfold, simplify, cse, dce, fuse, lower, horizontal, order, memplan`,
+		"check,x/off": `debug settings: "x/off" names nothing that can be off: there are canonicalize, constfold, simplify, cse, dce, fuse, horizontal, tile, order, memplan-reuse`,
+		"lower/off":   `debug settings: "lower/off" names nothing that can be off: there are canonicalize, constfold, simplify, cse, dce, fuse, horizontal, tile, order, memplan-reuse`,
+		"x/dump":      `debug settings: "x/dump" names no pass: there are canonicalize, constfold, simplify, cse, dce, fuse, lower, horizontal, tile, order, memplan`,
 		"seed=x":      `debug settings: "seed=x" wants a number from 0 to 18446744073709551615`,
 		"fuse/show":   `debug settings: unknown setting "fuse/show": there are check, time, nan, dump, seed=N, PASS/dump, PASS/off`,
 	} {

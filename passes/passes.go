@@ -62,6 +62,7 @@ const lowerName, lowerDoc = "lower", "Makes a kernel of every cluster, and a lau
 
 var kernelPasses = []Pass[*kernel.Program]{
 	{"horizontal", "Merges independent small launches of one structure into one.", horizontal, false},
+	{"tile", "Makes launches that hand large temporaries on, block by block, the stages of one kernel.", tile, false},
 	{"order", "Orders the launches so that values die early and updates can be done in place.", orderLaunches, false},
 	{"memplan", "Gives every temporary its place in the arena and writes updates into their variables.", memplan, true},
 }
@@ -81,6 +82,9 @@ var order = []struct{ before, after, why string }{
 	{"simplify", "cse", "rules expose equal nodes"},
 	{"cse", "dce", "the merged nodes are dead afterwards"},
 	{"dce", "fuse", "a dead reader would keep a value in memory"},
+	{"horizontal", "tile", "small launches are merged as they are, not as stages"},
+	{"tile", "order", "a tile program is one launch"},
+	{"tile", "memplan", "what is local to a tile program has no place in the arena"},
 	{"horizontal", "order", "merging moves launches to the place of the last one"},
 	{"order", "memplan", "lifetimes and in-place updates depend on the order of launches"},
 	{"horizontal", "memplan", "a merged launch reads and writes at one time"},

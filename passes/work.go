@@ -19,6 +19,9 @@ type Work struct {
 // that it folds. Counts are exact up to 2^53; those that do not fit an int64 are
 // its largest value.
 func WorkOf(k *kernel.Kernel) Work {
+	if k.Sched.Form == kernel.Tiles {
+		return workOfTiles(k)
+	}
 	var loaded, stored, ops, flops float64
 	loads := make([]float64, len(k.Params))
 	points := func(s kernel.AxisSet) float64 {
@@ -60,6 +63,25 @@ func WorkOf(k *kernel.Kernel) Work {
 		stored += points(kernel.SetOf(s.Axes)) * float64(k.Params[s.Param].DType.Size())
 	}
 	return Work{LoadBytes: whole(loaded), StoreBytes: whole(stored), Ops: whole(ops), Flops: whole(flops)}
+}
+
+// workOfTiles counts the work of all stages, and the bytes that go in and out.
+func workOfTiles(k *kernel.Kernel) Work {
+	sum := Work{}
+	for _, s := range k.Stages {
+		w := WorkOf(s.Kernel)
+		w.LoadBytes, w.StoreBytes = 0, 0
+		sum = sum.Plus(w)
+	}
+	for _, p := range k.Params {
+		n := int64(p.Len) * int64(p.DType.Size())
+		if p.Out {
+			sum.StoreBytes += n
+		} else {
+			sum.LoadBytes += n
+		}
+	}
+	return sum
 }
 
 // Plus returns the work of both.

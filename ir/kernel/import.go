@@ -6,7 +6,12 @@ type Mapping struct {
 	Axes  map[*Axis]*Axis
 	Param func(int) int
 	Site  func(int) int // nil where there are no run-time checks
-	done  map[*Expr]*Expr
+	// Index, when not nil, changes the index of a load of a parameter; both are
+	// of the new builder, the parameter has its old number.
+	Index func(param int, ix *Expr) *Expr
+	// Vars, when not nil, has what takes the place of axes outside of folds.
+	Vars map[*Axis]*Expr
+	done map[*Expr]*Expr
 }
 
 // Import rebuilds e, made by another builder, in b under the mapping. Axes that
@@ -18,6 +23,9 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	if r := m.done[e]; r != nil {
 		return r
 	}
+	if v := m.Vars[varOf(e)]; v != nil {
+		return v
+	}
 	c := *e
 	c.Axes, c.Args = nil, nil
 	for _, a := range e.Axes {
@@ -28,6 +36,9 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	}
 	switch e.Kind {
 	case Load:
+		if m.Index != nil {
+			c.Args[0] = m.Index(e.Param, c.Args[0])
+		}
 		c.Param = m.Param(e.Param)
 	case CheckIndex:
 		c.Site = m.Site(e.Site)
@@ -35,6 +46,14 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	r := b.normal(&c)
 	m.done[e] = r
 	return r
+}
+
+// varOf returns the axis that e is, or nil.
+func varOf(e *Expr) *Axis {
+	if e.Kind == Var {
+		return e.Axes[0]
+	}
+	return nil
 }
 
 func (b *Builder) importAxis(a *Axis, m *Mapping) *Axis {

@@ -64,7 +64,7 @@ func (c *compiler) contract() bool {
 	x.a = c.operand(x, s.A, x.rows, x.n)
 	x.b = c.operand(x, s.B, x.cols, x.m)
 	x.turn()
-	if err := x.choose(); err != nil {
+	if err := x.choose(len(c.k.Sched.Block) > 0); err != nil {
 		return false
 	}
 	if n := x.gemm.SharedLen(); n > 0 {
@@ -146,10 +146,10 @@ func (x *contraction) turn() {
 }
 
 // choose plans the product: one product is shared between workers; many small
-// ones are a task each.
-func (x *contraction) choose() (err error) {
+// ones, and those of a block, are a task each.
+func (x *contraction) choose(block bool) (err error) {
 	const many = 16
-	serial := x.batches >= many
+	serial := x.batches >= many || block
 	switch x.d {
 	case types.F32:
 		x.gemm, err = planOf[float32](serial, x)

@@ -31,7 +31,8 @@ type executable struct {
 // sizes are what a worker needs.
 type sizes struct {
 	regs, env, scratch int // scratch in bytes
-	temps              int64
+	temps, locals      int64
+	stageBufs          int
 }
 
 // A lease is the memory of one running call.
@@ -83,14 +84,18 @@ func (e *executable) prepare() error {
 	}
 	for _, pl := range e.kernels {
 		e.need.temps = max(e.need.temps, pl.tempBytes())
-		for _, ph := range pl.phases {
+		e.need.locals = max(e.need.locals, pl.locals)
+		pl.eachPhase(func(ph *phase) {
+			for _, s := range ph.stages {
+				e.need.stageBufs = max(e.need.stageBufs, len(s.args)+s.temps[1]-s.temps[0])
+			}
 			e.need.regs, e.need.env = max(e.need.regs, len(ph.offset)), max(e.need.env, ph.env, taskSlot+1)
 			bytes := ph.scratch
 			if x := ph.contract; x != nil {
 				bytes += x.gemm.ScratchLen() * x.d.Size()
 			}
 			e.need.scratch = max(e.need.scratch, bytes)
-		}
+		})
 	}
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
@@ -182,7 +187,7 @@ func (e *executable) Close() error {
 
 func (e *executable) newLease() (*lease, error) {
 	arena := alignUp(e.prog.ArenaSize)
-	memory, err := e.dev.slab(arena + e.need.temps)
+	memory, err := e.dev.slab(arena + e.need.temps + int64(e.dev.threads)*e.need.locals)
 	if err != nil {
 		return nil, fmt.Errorf("program %s: arena: %w", e.prog.Name, err)
 	}
@@ -212,8 +217,10 @@ func (e *executable) newLease() (*lease, error) {
 		}
 		l.bufs = append(l.bufs, bufs)
 	}
-	for range e.dev.threads {
-		l.states = append(l.states, e.newState())
+	for w := range e.dev.threads {
+		st := e.newState()
+		st.locals = memory.bytes[arena+e.need.temps+int64(w)*e.need.locals:][:e.need.locals]
+		l.states = append(l.states, st)
 	}
 	return l, nil
 }
@@ -221,14 +228,15 @@ func (e *executable) newLease() (*lease, error) {
 func (e *executable) newState() *state {
 	st := &state{
 		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{}, args: simd.NewArgs(),
+		stageBufs: make([]mem, 0, e.need.stageBufs),
 	}
 	st.n[scalar] = 1
 	for _, pl := range e.plans {
-		for _, ph := range pl.phases {
+		pl.eachPhase(func(ph *phase) {
 			if x := ph.contract; x != nil && st.products[x] == nil {
 				st.products[x] = newProduct(st, x)
 			}
-		}
+		})
 	}
 	return st
 }
@@ -431,15 +439,29 @@ func (l *lease) failure(i int) error {
 // task runs a task of j as worker w.
 func (l *lease) task(j *job, w, task int) {
 	st, ph := l.states[w], j.phase
+	if ph.stages != nil {
+		l.takeStages(st, j, task)
+		return
+	}
 	if st.phase != ph {
-		st.phase, st.bufs = ph, l.bufs[j.launch]
-		base := unsafe.Pointer(unsafe.SliceData(st.scratch))
-		for r, off := range ph.offset {
-			if off >= 0 {
-				st.ptr[r] = unsafe.Add(base, off)
-			}
+		st.enter(ph, l.bufs[j.launch])
+	}
+	st.runTask(ph, task)
+}
+
+// enter sets the registers up for a phase.
+func (st *state) enter(ph *phase, bufs []mem) {
+	st.phase, st.bufs = ph, bufs
+	base := unsafe.Pointer(unsafe.SliceData(st.scratch))
+	for r, off := range ph.offset {
+		if off >= 0 {
+			st.ptr[r] = unsafe.Add(base, off)
 		}
 	}
+}
+
+// runTask runs a task of the phase that the registers are set up for.
+func (st *state) runTask(ph *phase, task int) {
 	st.task, st.env[taskSlot] = task, int64(task)
 	switch {
 	case ph.contract == nil:

@@ -19,14 +19,24 @@ func (e *executable) listing() string {
 		seen[k] = true
 		fmt.Fprintf(&b, "kernel %s\n", k.Name)
 		for _, p := range e.plans[i].phases {
-			fmt.Fprintf(&b, "  phase %s: %d tasks, %d bytes of registers\n", p.name, p.positionsToTasks(), p.scratch)
-			if x := p.contract; x != nil {
-				fmt.Fprintf(&b, "    product %s: batch %d, m %d, n %d, k %d\n", x.d, x.batches, x.m, x.n, x.k)
-			}
-			list(&b, p.code, "    ")
+			p.list(&b, "  ")
 		}
 	}
 	return b.String()
+}
+
+func (p *phase) list(b *strings.Builder, indent string) {
+	fmt.Fprintf(b, "%sphase %s: %s\n", indent, p.name, p.describe())
+	if x := p.contract; x != nil {
+		fmt.Fprintf(b, "%s  product %s: batch %d, m %d, n %d, k %d\n", indent, x.d, x.batches, x.m, x.n, x.k)
+	}
+	list(b, p.code, indent+"  ")
+	for _, s := range p.stages {
+		fmt.Fprintf(b, "%s  stage %s\n", indent, s.name)
+		for _, inner := range s.phases {
+			inner.list(b, indent+"    ")
+		}
+	}
 }
 
 func list(b *strings.Builder, code []instr, indent string) {

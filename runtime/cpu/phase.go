@@ -21,7 +21,9 @@ type phase struct {
 	grain     int     // positions of a task
 	work      int     // lanes times instructions, roughly
 	contract  *contraction
-	packs     bool // packs the operands of contract
+	packs     bool     // packs the operands of contract
+	stages    []*stage // of a tile program: run in the place of code
+	whole     bool     // stages are one, with one phase, whose tasks these are
 }
 
 // tasks returns the number of tasks of a phase that is no contraction.
@@ -33,6 +35,7 @@ type plan struct {
 	phases []*phase
 	temps  []temp
 	work   int
+	locals int64 // bytes of the local values of one block
 }
 
 type temp struct {
@@ -66,6 +69,11 @@ func compileKernel(k *kernel.Kernel) (p *plan, err error) {
 	c.facts = newFacts(k, roots)
 	done := false
 	switch k.Sched.Form {
+	case kernel.Tiles:
+		if err := c.compileTiles(); err != nil {
+			return nil, fmt.Errorf("kernel %s: %w", k.Name, err)
+		}
+		done = true
 	case kernel.Contract:
 		done = c.contract()
 	case kernel.Rows:

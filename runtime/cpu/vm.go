@@ -92,7 +92,10 @@ type state struct {
 	phase    *phase // that the registers are set up for
 	args     *simd.Args
 	products map[*contraction]product
-	tile     tile
+
+	locals    []byte // local values of the block that is at work
+	stageBufs []mem  // of the stage that runs
+	tile      tile
 }
 
 // taskSlot is the env slot of the task's number.

@@ -1,0 +1,101 @@
+package proof
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/graph"
+	"dumbtorch/passes"
+	"dumbtorch/runtime/cpu"
+	"dumbtorch/runtime/device"
+	"dumbtorch/runtime/interp"
+	"dumbtorch/runtime/session"
+	"dumbtorch/runtime/tensor"
+)
+
+// attentionSizes are batch, heads, queries, keys and the size of a head.
+type attentionSizes [5]int
+
+// attend returns value and gradients of an attention, and the text of its
+// kernels.
+func attend(t *testing.T, dev device.Device, debug string, n attentionSizes, a graph.Attention, shared int) ([]*tensor.Tensor, string) {
+	b, h, l, s, e := n[0], n[1], n[2], n[3], n[4]
+	g, err := graph.Build("attention", func(g *graph.Graph) {
+		q, k, v := g.Input("q", graph.F32, b, h, l, e), g.Input("k", graph.F32, b, shared, s, e), g.Input("v", graph.F32, b, shared, s, e)
+		a.Grouped = shared != h
+		y := q.Attention(k, v, a)
+		g.Output("y", y)
+		for i, d := range graph.VJP([]*node{y}, []*node{g.Input("ct", graph.F32, b, h, l, e)}, []*node{q, k, v}) {
+			g.Output(fmt.Sprint("d", i), d)
+		}
+	}, graph.Training())
+	require.NoError(t, err)
+	ses := session.New(dev, session.WithDebug(debug))
+	defer ses.Close()
+	step, err := ses.Compile(g)
+	require.NoError(t, err)
+	feeds := session.Feeds{}
+	for i, name := range []string{"q", "k", "v", "ct"} {
+		heads, rows := h, l
+		if name == "k" || name == "v" {
+			heads, rows = shared, s
+		}
+		feeds[name], err = tensor.From(hashed(uint64(i), b*heads*rows*e), b, heads, rows, e)
+		require.NoError(t, err)
+	}
+	res, err := step.Run(t.Context(), feeds)
+	require.NoError(t, err)
+	defer res.Release()
+	var out []*tensor.Tensor
+	for _, name := range res.Names() {
+		x, err := res.Tensor(name)
+		require.NoError(t, err)
+		out = append(out, x.Clone())
+	}
+	c := &passes.Config{}
+	require.NoError(t, passes.ParseDebug(debug, c))
+	done, err := passes.Compile(g.IR(), c)
+	require.NoError(t, err)
+	return out, done.Program.String()
+}
+
+// Attention as tile programs gives the bits that it gives without them, on every
+// device and with any number of threads, and the interpreter's values.
+func TestAttentionTiles(t *testing.T) {
+	tests := []struct {
+		name   string
+		sizes  attentionSizes
+		a      graph.Attention
+		shared int
+		tiles  int // in the program
+	}{
+		{"causal", attentionSizes{2, 2, 48, 48, 8}, graph.Attention{Causal: true}, 2, 1},
+		{"all", attentionSizes{1, 3, 33, 65, 5}, graph.Attention{}, 3, 2},
+		{"grouped", attentionSizes{2, 4, 40, 40, 8}, graph.Attention{Causal: true}, 2, 1},
+		{"dropout", attentionSizes{2, 2, 32, 64, 8}, graph.Attention{Dropout: 0.2}, 2, 1},
+		{"split rows", attentionSizes{1, 2, 512, 512, 4}, graph.Attention{Causal: true}, 2, 2},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.sizes[2] > 256 {
+				t.Skip("the interpreter is slow")
+			}
+			want, text := attend(t, cpu.New(cpu.WithThreads(1)), "check,tile/off", c.sizes, c.a, c.shared)
+			require.NotContains(t, text, "tiles(")
+			for _, threads := range []int{1, 3} {
+				got, text := attend(t, cpu.New(cpu.WithThreads(threads)), "check", c.sizes, c.a, c.shared)
+				require.Equal(t, c.tiles, strings.Count(text, "tiles("))
+				for i := range want {
+					require.True(t, tensor.Equal(got[i], want[i]), "result %d with %d threads", i, threads)
+				}
+			}
+			got, _ := attend(t, interp.New(interp.WithPoison()), "check", c.sizes, c.a, c.shared)
+			for i := range want {
+				require.NoError(t, chains.compare(got[i], want[i]))
+			}
+		})
+	}
+}

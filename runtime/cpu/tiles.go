@@ -1,0 +1,245 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+
+	"dumbtorch/ir/kernel"
+)
+
+// A stage is one kernel of a tile program: its phases, and where its buffers are.
+type stage struct {
+	name   string
+	phases []*phase
+	// args names buffers: of the launch, its scratch buffers included, or where
+	// local says so the worker's memory for one block.
+	args  []int
+	local []*local // nil for a buffer of the launch
+	temps [2]int   // its own scratch buffers, in the launch's list: first and end
+}
+
+// A local is the part of a local value that belongs to one block, at an offset
+// in a worker's memory.
+type local struct {
+	offset, bytes int64
+	len           int
+}
+
+// compileTiles compiles a tile program: one phase with a task for each block,
+// which takes all stages; or, where a stage cannot be cut into blocks, all the
+// stages' phases one after the other.
+func (c *compiler) compileTiles() error {
+	if stages, bytes, err := c.blockStages(); err != nil || stages != nil {
+		if err == nil {
+			p := &phase{name: "blocks", stages: stages, positions: c.k.Sched.Blocks, grain: 1, env: taskSlot + 1}
+			for _, s := range stages {
+				for _, inner := range s.phases {
+					p.work += inner.work
+				}
+			}
+			c.plan.locals = bytes
+			c.plan.phases = append(c.plan.phases, p)
+		}
+		return err
+	}
+	c.plan.temps = nil
+	for _, q := range c.k.Locals {
+		c.temp(q.DType, q.Len)
+	}
+	for _, s := range c.k.Stages {
+		pl, err := compileKernel(s.Kernel)
+		if err != nil {
+			return err
+		}
+		st := c.stage(s, pl)
+		for j, a := range s.Args {
+			st.args[j] = a // locals are the first scratch buffers
+		}
+		for _, inner := range pl.phases {
+			one := *st
+			one.phases = []*phase{inner}
+			c.plan.phases = append(c.plan.phases, &phase{
+				name: s.Kernel.Name + " " + inner.name, stages: []*stage{&one}, positions: inner.positionsToTasks(), grain: 1, env: taskSlot + 1, work: inner.work, whole: true,
+			})
+		}
+	}
+	return nil
+}
+
+// stage returns a stage of the plan of its kernel, whose scratch buffers join
+// those of the launch.
+func (c *compiler) stage(s kernel.Stage, pl *plan) *stage {
+	st := &stage{name: s.Kernel.Name, phases: pl.phases, args: make([]int, len(s.Args)), local: make([]*local, len(s.Args))}
+	st.temps[0] = len(c.k.Params) + len(c.plan.temps)
+	c.plan.temps = append(c.plan.temps, pl.temps...)
+	st.temps[1] = len(c.k.Params) + len(c.plan.temps)
+	return st
+}
+
+// blockStages compiles the stages for one block at a time; it returns none where
+// one cannot be cut so, and the bytes that a block's local values take.
+func (c *compiler) blockStages() (stages []*stage, bytes int64, err error) {
+	blocks := c.k.Sched.Blocks
+	var locals []*local
+	for _, q := range c.k.Locals {
+		n := q.Len / blocks
+		locals = append(locals, &local{bytes, int64(n) * int64(q.DType.Size()), n})
+		bytes += alignUp(locals[len(locals)-1].bytes)
+	}
+	for _, s := range c.k.Stages {
+		pl, err := compileKernel(inBlock(s, len(c.k.Params), blocks))
+		if err != nil {
+			return nil, 0, err
+		}
+		if !pl.blockwise(s.Kernel, blocks) {
+			return nil, 0, nil
+		}
+		st := c.stage(s, pl)
+		for j, a := range s.Args {
+			if st.args[j] = a; a >= len(c.k.Params) {
+				st.local[j] = locals[a-len(c.k.Params)]
+			}
+		}
+		stages = append(stages, st)
+	}
+	return stages, bytes, nil
+}
+
+// inBlock returns the stage's kernel with local values that hold one block: the
+// terms of their indices that number the block are gone.
+func inBlock(s kernel.Stage, params, blocks int) *kernel.Kernel {
+	k := *s.Kernel
+	k.Params = slices.Clone(k.Params)
+	for j, a := range s.Args {
+		if a >= params {
+			k.Params[j].Len /= blocks
+		}
+	}
+	b := kernel.NewBuilder()
+	m := &kernel.Mapping{Axes: map[*kernel.Axis]*kernel.Axis{}, Param: func(p int) int { return p }}
+	axes := func(as []*kernel.Axis) []*kernel.Axis {
+		var out []*kernel.Axis
+		for _, a := range as {
+			if m.Axes[a] == nil {
+				m.Axes[a] = b.NewAxis(a.Name, a.Extent)
+			}
+			out = append(out, m.Axes[a])
+		}
+		return out
+	}
+	k.Axes = axes(k.Axes)
+	k.Sched.Outer, k.Sched.Inner, k.Sched.Block = axes(k.Sched.Outer), axes(k.Sched.Inner), axes(k.Sched.Block)
+	block := kernel.SetOf(k.Sched.Block)
+	m.Index = func(param int, ix *kernel.Expr) *kernel.Expr {
+		if s.Args[param] < params {
+			return ix
+		}
+		own := b.Int(0)
+		c := ix.Terms(func(coef int64, arg *kernel.Expr) {
+			if arg.Free()&block == 0 {
+				own = b.IAdd(own, b.IMul(arg, coef))
+			}
+		})
+		return b.IAdd(own, b.Int(c))
+	}
+	k.Stores = slices.Clone(k.Stores)
+	for i, st := range k.Stores {
+		k.Stores[i] = kernel.Store{Axes: axes(st.Axes), Param: st.Param, Index: m.Index(st.Param, b.Import(st.Index, m)), Value: b.Import(st.Value, m)}
+	}
+	if x := k.Sched.Contract; x != nil {
+		k.Sched.Contract = &kernel.Contraction{
+			Fold: b.Import(x.Fold, m), A: b.Import(x.A, m), B: b.Import(x.B, m), Batch: axes(x.Batch), M: axes(x.M), N: axes(x.N), K: axes(x.K),
+		}
+	}
+	return &k
+}
+
+// blockwise reports whether every phase of the plan of a stage's kernel k takes
+// positions of which equal stretches are the blocks in order.
+func (p *plan) blockwise(k *kernel.Kernel, blocks int) bool {
+	lead := func(axes []*kernel.Axis) bool {
+		n := len(k.Sched.Block)
+		return len(axes) >= n && slices.Equal(axes[:n], k.Sched.Block)
+	}
+	switch k.Sched.Form {
+	case kernel.Contract:
+		if len(p.phases) != 1 || p.phases[0].contract == nil || !lead(k.Sched.Contract.Batch) {
+			return false
+		}
+	case kernel.Rows:
+		if len(p.phases) != 1 || !lead(k.Sched.Outer) {
+			return false
+		}
+	case kernel.Pointwise:
+	default:
+		return false
+	}
+	for _, ph := range p.phases {
+		if ph.positions%blocks != 0 || ph.packs {
+			return false
+		}
+	}
+	return true
+}
+
+// takeStages runs a task of a phase of stages: a block of all of them, or a task
+// of the one phase of one.
+func (l *lease) takeStages(st *state, j *job, task int) {
+	ph := j.phase
+	for _, s := range ph.stages {
+		st.stageBufs = s.bind(st, l.bufs[j.launch])
+		for _, inner := range s.phases {
+			st.enter(inner, st.stageBufs)
+			if ph.whole {
+				st.runTask(inner, task)
+				continue
+			}
+			n := inner.positions / ph.positions
+			st.task, st.env[taskSlot] = task, int64(task)
+			if inner.contract == nil {
+				st.lo, st.hi = task*n, (task+1)*n
+				run(st, inner.code)
+				continue
+			}
+			for t := task * n; t < (task+1)*n; t++ {
+				st.runTask(inner, t)
+			}
+		}
+	}
+}
+
+// bind lists the stage's buffers.
+func (s *stage) bind(st *state, launch []mem) []mem {
+	bufs := st.stageBufs[:0]
+	for j, a := range s.args {
+		if o := s.local[j]; o != nil {
+			bufs = append(bufs, memOf(st.locals, o.offset, o.bytes, o.len))
+		} else {
+			bufs = append(bufs, launch[a])
+		}
+	}
+	return append(bufs, launch[s.temps[0]:s.temps[1]]...)
+}
+
+// eachPhase calls f with every phase of the plan and of its stages.
+func (p *plan) eachPhase(f func(*phase)) {
+	for _, ph := range p.phases {
+		f(ph)
+		for _, s := range ph.stages {
+			for _, inner := range s.phases {
+				f(inner)
+			}
+		}
+	}
+}
+
+// describe says what a phase does, for the listing.
+func (p *phase) describe() string {
+	switch {
+	case p.whole:
+		return fmt.Sprintf("%d tasks", p.positions)
+	case p.stages != nil:
+		return fmt.Sprintf("%d blocks of %d stages", p.positions, len(p.stages))
+	}
+	return fmt.Sprintf("%d tasks, %d bytes of registers", p.positionsToTasks(), p.scratch)
+}
