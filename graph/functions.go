@@ -80,13 +80,18 @@ func (x *Node) Cosh() *Node {
 	return y.Exp().Add(y.Neg().Exp()).MulScalar(0.5)
 }
 
-// far is where x*x+1 is x*x in any element type, and x*x still finite.
-const far = 1 << 28
+// far returns a number whose square is finite, and no other with 1 added.
+func (x *Node) far() *Node {
+	if x.n.DType().IsHalf() {
+		return x.like(1 << 7)
+	}
+	return x.like(1 << 28)
+}
 
 // Asinh returns the inverse hyperbolic sine: torch.asinh.
 func (x *Node) Asinh() *Node {
 	return x.asFloat("asinh").odd(func(a *Node) *Node {
-		large := a.Greater(a.like(far))
+		large := a.Greater(a.far())
 		b := Where(large, a.like(1), a)
 		root := b.Square().AddScalar(1).Sqrt()
 		near := b.Add(b.Square().Div(root.AddScalar(1))).Log1p()
@@ -97,7 +102,7 @@ func (x *Node) Asinh() *Node {
 // Acosh returns the inverse hyperbolic cosine, NaN below 1: torch.acosh.
 func (x *Node) Acosh() *Node {
 	y := x.asFloat("acosh")
-	large := y.Greater(y.like(far))
+	large := y.Greater(y.far())
 	t := Where(large, y.like(2), y).SubScalar(1)
 	near := t.Add(t.MulScalar(2).Add(t.Square()).Sqrt()).Log1p()
 	return Where(large, Where(large, y, y.like(1)).Log().AddScalar(math.Ln2), near)

@@ -2,8 +2,14 @@ package graph_test
 
 import (
 	"math"
+	"slices"
+	"testing"
 
+	"github.com/stretchr/testify/require"
+
+	"dumbtorch/autodiff/gradcheck"
 	"dumbtorch/graph"
+	"dumbtorch/runtime/tensor"
 )
 
 // one is the value of a function at given numbers.
@@ -84,6 +90,31 @@ var functionValues = []valueTest{
 	{"nan_mean", func(g *graph.Graph) *graph.Node { return f64(g, []float64{3, nan, nan, nan}, 2, 2).NanMean(1) }, "f64[2]", []float64{3, nan}},
 }
 
+// Activations are checked on both sides of their corners.
+var activationGrads = func() (tests []gradTest) {
+	for name, f := range map[string]func(x *graph.Node) *graph.Node{
+		"leaky_relu": func(x *graph.Node) *graph.Node { return x.LeakyReLU(0.1) },
+		"elu":        func(x *graph.Node) *graph.Node { return x.ELU(0.7) },
+		"celu":       func(x *graph.Node) *graph.Node { return x.CELU(0.7) },
+		"selu":       (*graph.Node).SELU, "gelu": (*graph.Node).GELU, "gelu_tanh": (*graph.Node).GELUTanh, "silu": (*graph.Node).SiLU, "mish": (*graph.Node).Mish,
+		"softplus":    func(x *graph.Node) *graph.Node { return x.Softplus(2) },
+		"log_sigmoid": (*graph.Node).LogSigmoid, "hard_sigmoid": (*graph.Node).HardSigmoid, "hard_swish": (*graph.Node).HardSwish, "softsign": (*graph.Node).Softsign,
+		"hard_tanh":   func(x *graph.Node) *graph.Node { return x.HardTanh(-0.4, 0.7) },
+		"hard_shrink": func(x *graph.Node) *graph.Node { return x.HardShrink(0.3) },
+		"soft_shrink": func(x *graph.Node) *graph.Node { return x.SoftShrink(0.3) },
+		"tanh_shrink": (*graph.Node).TanhShrink, "relu6": (*graph.Node).ReLU6,
+		"threshold": func(x *graph.Node) *graph.Node { return x.Threshold(0.2, 3) },
+	} {
+		tests = append(tests, gradTest{name, func(x, y *graph.Node) *graph.Node {
+			near, wide := f(x.SubScalar(1.03)), f(y.SubScalar(1.07).MulScalar(6))
+			return near.Mul(wide.T())
+		}})
+	}
+	return append(tests,
+		gradTest{"glu", func(x, y *graph.Node) *graph.Node { return x.SubScalar(1).GLU(0).Mul(y.Slice(1, 0, 1, 1).T()) }},
+		gradTest{"p_relu", func(x, y *graph.Node) *graph.Node { return x.SubScalar(1.03).PReLU(y.Index(1, 0)) }})
+}()
+
 // functionGrads are functions of x, f64[2,3], and y, f64[3,2]: see [gradTests].
 var functionGrads = []gradTest{
 	{"roots and powers", func(x, y *graph.Node) *graph.Node {
@@ -107,4 +138,17 @@ var functionGrads = []gradTest{
 	}},
 	{"norm below 1", func(x, y *graph.Node) *graph.Node { return x.Norm(0.5, 0).Mul(y.Norm(-inf, 1)).Mul(y.Norm(-2)) }},
 	{"nan sums", func(x, y *graph.Node) *graph.Node { return x.NanSum(1).Mul(y.NanMean(0)) }},
+}
+
+// Compositions have the gradients of central differences, twice.
+func TestCompositionGradients(t *testing.T) {
+	x, err := tensor.From(numbers(6, 1), 2, 3)
+	require.NoError(t, err)
+	y, err := tensor.From(numbers(6, 2), 3, 2)
+	require.NoError(t, err)
+	for _, c := range slices.Concat(functionGrads, activationGrads, partGrads) {
+		t.Run(c.name, func(t *testing.T) {
+			gradcheck.Options{Order: 2, Directions: 2}.Check(t, func(_ *graph.Graph, xs []*graph.Node) *graph.Node { return c.f(xs[0], xs[1]) }, x, y)
+		})
+	}
 }

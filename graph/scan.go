@@ -72,10 +72,15 @@ func (x *Node) running(op string, a int, fold func(x, y *Node) *Node) *Node {
 	return x
 }
 
-// scan folds the elements up to each; fill is neutral.
+// scan folds the elements up to each; fill is neutral. It folds f16 and bf16 in
+// f32.
 func (x *Node) scan(op string, axis int, fill float64, fold func(x, y *Node) *Node) *Node {
-	x.use(op)
+	g := x.use(op)
 	a := x.axis(op, axis)
+	if d := x.n.DType(); d.IsHalf() {
+		wide := &Node{g, g.b.Cast(x.n, types.F32)}
+		return g.wrap(op, g.b.Cast(wide.scan(op, a, fill, fold).n, d))
+	}
 	for d := 1; d < x.n.Shape()[a]; d *= 2 {
 		x = fold(x.shift(op, a, d, fill), x)
 	}

@@ -71,18 +71,17 @@ func compareOpDB(got, want *tensor.Tensor) error {
 // A drawn is one line of the cases: a sample that PyTorch takes, one that it
 // refuses, or one that is left out.
 type drawn struct {
-	Op         string
-	Args       []json.RawMessage
-	KW         map[string]json.RawMessage
-	Out        []string
-	CT         []string
-	Grad       []string
-	Error      string
-	Skip       string
-	operands   []*operand
-	bound      map[string]any
-	number     int
-	decodeFail error
+	Op       string
+	Args     []json.RawMessage
+	KW       map[string]json.RawMessage
+	Out      []string
+	CT       []string
+	Grad     []string
+	Error    string
+	Skip     string
+	operands []*operand
+	bound    map[string]any
+	number   int
 }
 
 // verdict is what became of a case.
