@@ -62,8 +62,9 @@ func horizontal(c *Config, p *kernel.Program) error {
 // launch itself no longer matters.
 const maxHorizontal = 1 << 16
 
-// maxMerged bounds the stores of a merged kernel.
-const maxMerged = 24
+// maxMerged bounds the launches of a merged one: their buffers are arguments, of
+// which a device takes some kilobytes.
+const maxMerged = 48
 
 func launchSize(k *kernel.Kernel) int {
 	n := 0
