@@ -8,55 +8,71 @@ import (
 
 	"dumbtorch/ir"
 	"dumbtorch/runtime/tensor"
+	"dumbtorch/runtime/tensor/safetensors"
 )
 
 // readArrays reads the values of --feed or --var: NAME=FILE.npy gives one
-// array, FILE.npz all that an archive holds, NAME=FILE.npz one of them.
+// array; FILE.npz and FILE.safetensors give all that they hold, with NAME= before
+// them one.
 func readArrays(flag string, list []string) (map[string]*tensor.Tensor, error) {
 	arrays := map[string]*tensor.Tensor{}
-	add := func(name string, t *tensor.Tensor) error {
-		if arrays[name] != nil {
-			return misusef("flag --%s: %q is given twice", flag, name)
-		}
-		arrays[name] = t
-		return nil
-	}
 	for _, s := range list {
 		name, path, named := strings.Cut(s, "=")
 		if !named {
 			name, path = "", s
 		}
-		switch {
-		case named && (name == "" || path == ""), !named && !strings.HasSuffix(path, ".npz"):
-			return nil, misusef("flag --%s: %q is neither NAME=FILE.npy nor FILE.npz", flag, s)
-		case !strings.HasSuffix(path, ".npz"):
-			t, err := tensor.ReadNPYFile(path)
-			if err == nil {
-				err = add(name, t)
-			}
-			if err != nil {
-				return nil, err
-			}
-			continue
+		if named && (name == "" || path == "") || !named && !holdsMany(path) {
+			return nil, misusef("flag --%s: %q is neither NAME=FILE.npy nor FILE.npz nor FILE.safetensors", flag, s)
 		}
-		m, err := tensor.ReadNPZ(path)
+		m, err := readFile(path, name)
 		if err != nil {
 			return nil, err
 		}
-		if named {
-			t := m[name]
-			if t == nil {
-				return nil, fmt.Errorf("%s: no array is named %q%s", path, name, didYouMean(name, slices.Sorted(maps.Keys(m))))
-			}
-			m = map[string]*tensor.Tensor{name: t}
-		}
 		for _, n := range slices.Sorted(maps.Keys(m)) {
-			if err := add(n, m[n]); err != nil {
-				return nil, err
+			if arrays[n] != nil {
+				return nil, misusef("flag --%s: %q is given twice", flag, n)
 			}
+			arrays[n] = m[n]
 		}
 	}
 	return arrays, nil
+}
+
+// holdsMany reports whether files of that name hold arrays with names.
+func holdsMany(path string) bool {
+	return strings.HasSuffix(path, ".npz") || strings.HasSuffix(path, ".safetensors")
+}
+
+// readFile reads the array of a name, or all if it is empty.
+func readFile(path, name string) (map[string]*tensor.Tensor, error) {
+	var m map[string]*tensor.Tensor
+	var err error
+	switch {
+	case strings.HasSuffix(path, ".npz"):
+		m, err = tensor.ReadNPZ(path)
+	case strings.HasSuffix(path, ".safetensors"):
+		m, _, err = safetensors.Read(path)
+	default:
+		t, err := tensor.ReadNPYFile(path)
+		return map[string]*tensor.Tensor{name: t}, err
+	}
+	if err != nil || name == "" {
+		return m, err
+	}
+	t := m[name]
+	if t == nil {
+		return nil, fmt.Errorf("%s: no array is named %q%s", path, name, didYouMean(name, slices.Sorted(maps.Keys(m))))
+	}
+	return map[string]*tensor.Tensor{name: t}, nil
+}
+
+// writeFile writes arrays in the format that the file's name tells: safetensors,
+// or else npz.
+func writeFile(path string, arrays []tensor.Named) error {
+	if strings.HasSuffix(path, ".safetensors") {
+		return safetensors.Write(path, arrays, nil)
+	}
+	return tensor.WriteNPZ(path, arrays)
 }
 
 // checkArrays returns an error if an array has no node of its name and type.

@@ -40,8 +40,8 @@ come from the kernels, not from counters of the machine.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.bench(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, or FILE.npz; random by default")
-	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, or FILE.npz; random by default")
+	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, FILE.npz or FILE.safetensors; random by default")
+	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, FILE.npz or FILE.safetensors; random by default")
 	f.StringVar(&o.device, "device", defaultDevice(), "run on this `DEVICE`")
 	f.IntVar(&o.threads, "threads", 0, "threads of the device cpu; 0: all cores")
 	f.IntVar(&o.steps, "steps", 0, "timed steps; 0: as many as fit in a second, at least 5")

@@ -67,8 +67,8 @@ random too.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, or FILE.npz")
-	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, or FILE.npz")
+	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, FILE.npz or FILE.safetensors")
+	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, FILE.npz or FILE.safetensors")
 	f.StringArrayVar(&o.devices, "device", nil, "check this `DEVICE` only; may be given several times")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of what is random")
 	f.Float64Var(&o.tol, "tol", tolF32, "largest relative error of f32 values")

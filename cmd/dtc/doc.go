@@ -15,7 +15,7 @@
 //	dtc dump mnist --memory               the memory plan: figures, and who lives when
 //	dtc draw mnist --svg mnist.svg        a picture, nodes grouped by kernel
 //	dtc explain mnist:train               what became one kernel, and what it costs
-//	dtc run f.dt --feed x=x.npy           runs a program on arrays in npy or npz
+//	dtc run f.dt --feed x=x.npy           runs a program on arrays in files
 //	dtc run f.dt --feed x=x.npy --find-nan
 //	dtc grad f.dt --of loss --wrt w,b     a program that also computes gradients
 //	dtc check f.dt                        every device and pass against the interpreter

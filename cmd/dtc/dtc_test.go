@@ -92,7 +92,7 @@ func showArrays(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: show FILE")
 	}
-	all, err := tensor.ReadNPZ(ts.MkAbs(args[0]))
+	all, err := readFile(ts.MkAbs(args[0]), "")
 	ts.Check(err)
 	for _, a := range tensor.SortByName(all) {
 		fmt.Fprintf(ts.Stdout(), "%s %s\n", a.Name, a.Tensor)

@@ -30,11 +30,11 @@ func (a *app) runCommand() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run PROGRAM",
-		Short: "Run a program once on arrays in npy or npz files",
+		Short: "Run a program once on arrays in npy, npz or safetensors files",
 		Long: `run executes a program once and prints a summary of its outputs.
 
---feed gives inputs and --var gives variables: NAME=FILE.npy, NAME=FILE.npz, or
-FILE.npz for all arrays of an archive. An example without --feed runs on inputs
+--feed gives inputs and --var gives variables: NAME=FILE.npy, or FILE.npz or
+FILE.safetensors for all arrays of a file, and with NAME= for one. An example without --feed runs on inputs
 of its own, chosen by --seed, which also chooses the first values of its
 variables. Variables of a file that are not given are zero; states of random
 number generators are made of --seed.
@@ -42,17 +42,17 @@ number generators are made of --seed.
 --find-nan runs operation by operation, without fusion, and names the first one
 that made a NaN, with its source line.`,
 		Example: `  dtc run f.dt --feed x=x.npy --feed y=y.npy --out out.npz
-  dtc run mnist:train --vars-out weights.npz
+  dtc run mnist:train --vars-out weights.safetensors
   dtc run f.dt --feed inputs.npz --find-nan`,
 		Args:              one,
 		ValidArgsFunction: completePrograms,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], o) },
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, or FILE.npz")
-	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, or FILE.npz")
-	f.StringVar(&o.out, "out", "", "write the outputs to this npz `FILE`")
-	f.StringVar(&o.varsOut, "vars-out", "", "write the variables after the step to this npz `FILE`")
+	f.StringArrayVar(&o.feeds, "feed", nil, "an input: `NAME=FILE.npy`, FILE.npz or FILE.safetensors")
+	f.StringArrayVar(&o.vars, "var", nil, "a variable: `NAME=FILE.npy`, FILE.npz or FILE.safetensors")
+	f.StringVar(&o.out, "out", "", "write the outputs to this .npz or .safetensors `FILE`")
+	f.StringVar(&o.varsOut, "vars-out", "", "write the variables after the step to this .npz or .safetensors `FILE`")
 	f.StringVar(&o.device, "device", defaultDevice(), "run on this `DEVICE`")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of random numbers, and of an example's inputs and variables")
 	f.BoolVar(&o.findNaN, "find-nan", false, "name the operation and source line that made the first NaN")
@@ -103,12 +103,12 @@ func (a *app) run(ctx context.Context, arg string, o runOptions) error {
 		return err
 	}
 	if o.out != "" {
-		if err := tensor.WriteNPZ(o.out, outs); err != nil {
+		if err := writeFile(o.out, outs); err != nil {
 			return err
 		}
 	}
 	if o.varsOut != "" {
-		return tensor.WriteNPZ(o.varsOut, after)
+		return writeFile(o.varsOut, after)
 	}
 	return nil
 }
