@@ -87,7 +87,7 @@ func TestMemoryLimit(t *testing.T) {
 	require.NoError(t, err)
 	_, err = dev.Alloc(101)
 	require.ErrorIs(t, err, device.ErrOutOfMemory)
-	require.EqualError(t, err, "device interp: 101 bytes asked for, 900 of 1000 in use: out of device memory")
+	require.EqualError(t, err, "device interp: 101 bytes asked for, 900 in use, 100 left: out of device memory")
 	a.Release()
 	b, err := dev.Alloc(1000)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestMemoryLimit(t *testing.T) {
 	p.Launches = []kernel.Launch{launch(k, 0, 1), launch(k, 1, 2)}
 	_, err = run(t, dev, p, floatBytes(1, 2, 3, 4))
 	require.ErrorIs(t, err, device.ErrOutOfMemory)
-	require.ErrorContains(t, err, "program test: arena of 990 bytes, staging of 16: device interp: 1006 bytes asked for, 32 of 1000 in use")
+	require.ErrorContains(t, err, "program test: arena of 990 bytes, staging of 16, local values of 0: device interp: 1006 bytes asked for, 32 in use, 968 left")
 	p.ArenaSize = 944
 	_, err = run(t, interp.New(interp.WithMemoryLimit(1000)), p, floatBytes(1, 2, 3, 4))
 	require.NoError(t, err)
