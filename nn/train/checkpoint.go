@@ -140,7 +140,7 @@ func listCheckpoints(dir string) ([]int, error) {
 func sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tensor.TempPrefix) {
+		if tensor.IsTempName(e.Name()) {
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
@@ -191,7 +191,7 @@ func (k *keeper) save(s *session.Session, now saved) error {
 // link makes the best checkpoint known by a name of its own.
 func (k *keeper) link(path string) error {
 	best := filepath.Join(k.Dir, bestName)
-	temp := filepath.Join(k.Dir, tensor.TempPrefix+bestName)
+	temp := filepath.Join(k.Dir, tensor.TempName())
 	if os.Link(path, temp) == nil {
 		if err := os.Rename(temp, best); err == nil {
 			return nil

@@ -361,6 +361,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 			require.ErrorIs(t, err, errCrash)
 			require.NoError(t, damage(filepath.Join(dir, "step-00000008.safetensors")))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, ".tmp-0123456789abcdef"), []byte("half"), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, ".tmp-mine"), nil, 0o644))
 			j = newJob(t, dir)
 			var out strings.Builder
 			j.Progress = &out
@@ -370,6 +371,7 @@ func TestDamagedCheckpoints(t *testing.T) {
 			want.Best = got.Best
 			same(t, straight, j, want, got)
 			require.NotContains(t, names(t, dir), ".tmp-0123456789abcdef")
+			require.Contains(t, names(t, dir), ".tmp-mine")
 		})
 	}
 	dir := t.TempDir()

@@ -9,10 +9,20 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// TempPrefix begins the names of the temporary files of [WriteFileAtomic], which one that was killed leaves behind.
-const TempPrefix = ".tmp-"
+const tempPrefix = ".tmp-"
+
+// TempName returns a name for a temporary file as [WriteFileAtomic] chooses them: hidden, and of random digits.
+func TempName() string { return fmt.Sprintf("%s%016x", tempPrefix, rand.Uint64()) }
+
+// IsTempName reports whether a name is one of [TempName]: in a folder where nobody writes, such a file is what a process that
+// was killed has left.
+func IsTempName(name string) bool {
+	digits, ok := strings.CutPrefix(name, tempPrefix)
+	return ok && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // WriteFileAtomic makes or replaces a file with what write puts out, buffered. The bytes go to a hidden temporary file in the
 // same folder, which is synced and then renamed, so that the path holds either the old content or all of the new, even after a
@@ -70,8 +80,7 @@ func WriteFileAtomic(path string, write func(io.Writer) error) error {
 // createTemp makes a new file with the permissions of any new file, which os.CreateTemp does not.
 func createTemp(dir string) (*os.File, error) {
 	for {
-		name := filepath.Join(dir, fmt.Sprintf("%s%016x", TempPrefix, rand.Uint64()))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := os.OpenFile(filepath.Join(dir, TempName()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}

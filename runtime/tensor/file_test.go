@@ -91,3 +91,11 @@ func TestWriteNPYFile(t *testing.T) {
 	require.EqualError(t, WriteNPYFile(path, nil), "write "+path+": npy: no tensor to write")
 	require.True(t, Equal(x, must(ReadNPYFile(path))))
 }
+
+func TestTempName(t *testing.T) {
+	require.True(t, IsTempName(TempName()))
+	require.NotEqual(t, TempName(), TempName())
+	for _, name := range []string{"", ".tmp-", ".tmp-0123456789abcde", ".tmp-0123456789abcdeg", ".tmp-0123456789ABCDEF", "tmp-0123456789abcdef"} {
+		require.False(t, IsTempName(name), name)
+	}
+}
