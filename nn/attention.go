@@ -56,13 +56,21 @@ func (m *MultiheadAttention) Attend(q, k, v *graph.Node, a graph.Attention) *gra
 		}
 	}
 	w, b := variable(q, m.InProjWeight), variable(q, m.InProjBias)
-	var in []*graph.Node
-	for i, x := range []*graph.Node{q, k, v} {
-		y := x.MatMul(w.Slice(0, i*size, (i+1)*size, 1).T())
+	project := func(x *graph.Node, from, to int) *graph.Node {
+		y := x.MatMul(w.Slice(0, from*size, to*size, 1).T())
 		if b != nil {
-			y = y.Add(b.Slice(0, i*size, (i+1)*size, 1))
+			y = y.Add(b.Slice(0, from*size, to*size, 1))
 		}
-		in = append(in, splitHeads(y, m.Heads))
+		return y
+	}
+	var in []*graph.Node
+	if q == k && k == v {
+		in = project(q, 0, 3).Split(-1, size, size, size)
+	} else {
+		in = []*graph.Node{project(q, 0, 1), project(k, 1, 2), project(v, 2, 3)}
+	}
+	for i := range in {
+		in[i] = splitHeads(in[i], m.Heads)
 	}
 	a.Dropout = max(a.Dropout, m.Dropout)
 	return m.OutProj.Forward(joinHeads(in[0].Attention(in[1], in[2], a)))

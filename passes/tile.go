@@ -92,12 +92,8 @@ func (t *tiler) best(i int) *tileGroup {
 	if c == nil || len(c.Batch) == 0 || len(l.Kernel.Stores) != 1 {
 		return nil
 	}
-	x := l.Args[l.Kernel.Stores[0].Param]
-	expands := true
-	kernel.Walk([]*kernel.Expr{c.A, c.B}, func(e *kernel.Expr) {
-		expands = expands && (e.Kind != kernel.Load || l.Kernel.Params[e.Param].Len < t.p.Buffers[x].Len)
-	})
-	if !expands {
+	m, n, k := axisPoints(c.M), axisPoints(c.N), axisPoints(c.K)
+	if m*k >= m*n || k*n >= m*n {
 		return nil
 	}
 	batch := axisPoints(c.Batch)
@@ -146,24 +142,23 @@ func (t *tiler) grow(seed, blocks int) *tileGroup {
 	return g
 }
 
-// touches reports whether launch i reads a large value of the group, or makes
-// one that nobody but members reads.
+// touches reports whether launch i reads a large value that a member makes or
+// reads, or makes nothing but what members alone read.
 func (t *tiler) touches(g *tileGroup, i int) bool {
 	l := &t.p.Launches[i]
+	outside := func(r int) bool { return !slices.Contains(g.members, r) }
+	feeds := true
 	for j, q := range l.Kernel.Params {
 		a := l.Args[j]
-		if t.p.Buffers[a].Kind != kernel.TempBuffer || t.p.Buffers[a].Len%g.blocks != 0 {
-			continue
-		}
-		if w, ok := t.writer[a]; !q.Out && ok && slices.Contains(g.members, w) && t.large(g, a) {
-			return true
-		}
-		if q.Out && t.large(g, a) && len(t.readers[a]) > 0 &&
-			!slices.ContainsFunc(t.readers[a], func(r int) bool { return !slices.Contains(g.members, r) }) {
+		switch {
+		case q.Out:
+			feeds = feeds && t.p.Buffers[a].Kind == kernel.TempBuffer && !t.kept[a] && len(t.readers[a]) > 0 && !slices.ContainsFunc(t.readers[a], outside)
+		case t.p.Buffers[a].Kind != kernel.TempBuffer || !t.large(g, a):
+		case slices.Contains(g.members, t.writer[a]) || slices.ContainsFunc(t.readers[a], func(r int) bool { return !outside(r) }):
 			return true
 		}
 	}
-	return false
+	return feeds
 }
 
 // large reports whether buffer a is at least half as large as what the seed made.
