@@ -1,8 +1,8 @@
 // Package gemm is the matrix product of the CPU device: blocked, packed and register-tiled, in generated AVX2 or AVX-512 code
 // for float32 and float64 where the machine runs it (package native tells), and else in plain Go.
 //
-// It owns the cutting of a product into tasks ([Plan]), the packing of operands ([Packer], [Strided]), the micro-kernels, and the
-// hand-over of finished tiles ([Epilogue]). It starts no goroutine and keeps no memory but the generated code, which is made once
+// It owns the cutting of a product into tasks ([Plan]), the packing of operands ([Packer], [Strided], [Window]), the micro-kernels,
+// and the hand-over of finished tiles ([Epilogue]). It starts no goroutine and keeps no memory but the generated code, which is made once
 // for a process: the caller's workers claim tasks and bring the scratch.
 //
 // A caller makes a [Product] and has all its Pack tasks done, if there are any, then all its Run tasks:
@@ -35,6 +35,14 @@
 // micro-kernel of one row, along the steps by a kernel that keeps a vector of partial sums for each of four rows, whose lanes are added
 // in pairs at the end of each pass: there, and only there, K is split, by K and the width of vectors.
 //
+// A convolution is a product of which one operand is read through windows ([Window]). What a pass needs of the array is copied
+// into planes framed by zeros, a channel of an image at a time, and from there to panels, run by run, since along the columns of B
+// and along the steps of A places are consecutive within a row of the image; no array of all windows is made. A product for each image,
+// a task each, has the image's places as columns and the weights as A; the gradient of the weights goes through the images page by
+// page, with the windows as A.
+//
+// What an epilogue reads beside a tile ([Ahead]) is asked for while the tile is multiplied.
+//
 // On one worker the rate is 7 to 8 times that of gonum's assembly, 96 to 108 GFLOP/s on a machine whose fused multiply-adds reach
 // 109 (BenchmarkSgemm; NN, NT and TN, 128,256,512 to 1024,1024,1024).
 //
@@ -45,24 +53,19 @@
 // it again. A step takes 25 instructions for 8 multiply-adds; 24 is the least, because a scalar SSE multiply overwrites an
 // operand. On the machine measured (Zen 4, 6 instructions a cycle) the loop runs at about 0.9 of two multiply-adds a cycle.
 //
-// Rates relative to gonum's Sgemm and Dgemm, whose inner loops are SSE assembly, in one process (BenchmarkSgemm,
-// BenchmarkDgemm; m, n, k; NN, NT, TN):
+// Rates relative to gonum's Sgemm, whose inner loops are SSE assembly, in processor time of one worker in one process, the
+// shortest of twelve each (m, n, k; NN, NT, TN):
 //
-//	float32          1 worker          2 workers
-//	128,128,128      0.86 0.76 0.82    1.14 1.12 1.7
-//	256,256,256      0.90 0.86 0.95    0.96 0.95 1.5
-//	512,512,512      0.93 0.86 0.97    0.96 0.88 1.5
-//	1024,1024,1024   0.94 0.85 1.00    0.94 0.88 1.6
-//	128,512,784      0.78 0.82 0.95    0.91 0.85 1.4
-//	128,256,512      0.96 0.84 0.95    0.95 1.01 1.5
-//	128,10,256       2.6  0.53 2.7     5.2  1.03 5.3
-//	512,784,128      0.94 0.80 0.89    1.01 0.81 0.93
-//	256,512,128      0.91 0.79 0.95    0.99 0.85 1.5
-//	1,512,784        0.76 0.93 0.85    1.2  1.5  1.3
-//	64,64,10         0.52 1.8  0.50    0.53 1.8  0.50
-//	33,31,17         0.93 1.4  0.88    0.89 1.3  0.82
+//	256,256,256      0.96 0.88 0.94
+//	512,512,512      0.98 0.91 1.05
+//	1024,1024,1024   0.97 0.85 1.22
+//	128,512,784      0.98 0.86 1.03
+//	128,256,512      0.94 0.86 1.03
+//	512,784,128      0.98 0.83 0.94
+//	256,512,128      0.93 0.82 0.97
+//	128,10,256       2.6  0.54 2.7
 //
-// These are medians of five short runs on shared cores; single ratios move by 0.05, with two workers by more.
-// In float64 every ratio measured with one worker is above 1, 1.3 to 1.6 from 128,128,128 up. The weak case, 128,10,256 NT, is where
-// gonum runs at 19.6 GFLOP/s from the first-level cache: more than the 14.3 that scalar instructions can reach there.
+// In float64 (BenchmarkDgemm) every ratio measured with one worker is above 1, 1.3 to 1.6 from 128,128,128 up. The weak case,
+// 128,10,256 NT, is where gonum runs at 19 GFLOP/s from the first-level cache: more than the 14.3 that scalar instructions can
+// reach there.
 package gemm

@@ -130,15 +130,15 @@ func (g *Product[T]) sharedTile(shared, c []T, ldc, m0, m1, n0, n1 int) {
 	la, lb := g.Plan.split()
 	a := block[T]{shared[m0*k : roundUp(m1, MR)*k], k}
 	b := block[T]{shared[la:][:lb][n0*k : roundUp(n1, NR)*k], k}
-	for k0 := 0; k0 < k; k0 += depthBlock {
-		multiply(a, b, k0, min(k0+depthBlock, k), c, ldc, m1-m0, n1-n0, k0 == 0)
+	for k0 := 0; k0 < k; k0 += g.Plan.depth {
+		multiply(a, b, k0, min(k0+g.Plan.depth, k), c, ldc, m1-m0, n1-n0, k0 == 0)
 	}
 }
 
-// privateTile packs its own panels, depthBlock steps at a time.
+// privateTile packs its own panels, those of a pass at a time.
 func (g *Product[T]) privateTile(bufA, bufB, c []T, ldc, m0, m1, n0, n1 int) {
-	for k0 := 0; k0 < g.Plan.K; k0 += depthBlock {
-		k1 := min(k0+depthBlock, g.Plan.K)
+	for k0 := 0; k0 < g.Plan.K; k0 += g.Plan.depth {
+		k1 := min(k0+g.Plan.depth, g.Plan.K)
 		d := k1 - k0
 		a := block[T]{bufA[:roundUp(m1-m0, MR)*d], d}
 		b := block[T]{bufB[:roundUp(n1-n0, NR)*d], d}

@@ -99,8 +99,8 @@ func element[T Element](e *engine, a, b matrix[T], i, j, m, n, k int) T {
 		mat = &b.strided
 	}
 	if e != nil && (m == 1 || n == 1) && mat.KStride == 1 {
-		for k0 := 0; k0 < k; k0 += depthBlock {
-			sum = dot(e.lanes(), a, b, i, j, k0, min(k0+depthBlock, k), sum)
+		for k0 := 0; k0 < k; k0 += vectorDepth {
+			sum = dot(e.lanes(), a, b, i, j, k0, min(k0+vectorDepth, k), sum)
 		}
 		return sum
 	}

@@ -12,9 +12,10 @@ import (
 var ErrShape = errors.New("gemm: invalid shape")
 
 const (
-	tileRows   = 64  // rows of C per tile; a multiple of MR
-	tileCols   = 128 // columns of C per tile; a multiple of NR
-	depthBlock = 512 // k steps per pass over a tile: both blocks together stay within 384 KiB of float32
+	tileRows    = 64  // rows of C per tile; a multiple of MR
+	tileCols    = 128 // columns of C per tile; a multiple of NR
+	vectorDepth = 512 // k steps per pass of a product with a vector
+	depthBlock  = 800 // most k steps per pass over a tile: both blocks together stay within 600 KiB of float32
 
 	engineSerialWork = 1 << 18 // as serialWork, for generated code
 
@@ -130,9 +131,13 @@ func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 			return Plan{}, fmt.Errorf("%w: %d x %d x %d is too large", ErrShape, m, n, k)
 		}
 	}
-	p := Plan{M: m, N: n, K: k, serial: true, rows: tileRows, cols: tileCols, depth: depthBlock}
+	p := Plan{M: m, N: n, K: k, serial: true, rows: tileRows, cols: tileCols, depth: vectorDepth}
 	p.engine = engineFor[T](l)
-	if p.tiled() {
+	switch {
+	case m < 2 || n < 2:
+	case p.engine == nil:
+		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, depthBlock))))
+	default:
 		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, engineDepth))))
 		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
 		p.cols = p.engineCols(ceilDiv(m, p.rows))
@@ -185,7 +190,7 @@ func (p Plan) scratch() (a, b, c int) {
 	if p.tiled() {
 		return p.engineScratch()
 	}
-	rows, cols, depth := min(roundUp(p.M, MR), tileRows), min(roundUp(p.N, NR), tileCols), min(p.K, depthBlock)
+	rows, cols, depth := min(roundUp(p.M, MR), tileRows), min(roundUp(p.N, NR), tileCols), min(p.K, p.depth)
 	c = rows * cols
 	if !p.shared {
 		a, b = rows*depth, cols*depth

@@ -15,11 +15,11 @@ func (g *Product[T]) vectorTile(buf, c []T, ldc, m0, m1, n0, n1 int) bool {
 	if !ok || (mat.KStride != 1 && mat.Stride != 1) {
 		return false
 	}
-	depth := min(g.Plan.K, depthBlock)
+	depth := min(g.Plan.K, vectorDepth)
 	sums := buf[depth:][:i1-i0]
 	clear(sums)
-	for k0 := 0; k0 < g.Plan.K; k0 += depthBlock {
-		k1 := min(k0+depthBlock, g.Plan.K)
+	for k0 := 0; k0 < g.Plan.K; k0 += vectorDepth {
+		k1 := min(k0+vectorDepth, g.Plan.K)
 		v := buf[:k1-k0]
 		x.Pack(v, 1, 0, 1, k0, k1)
 		switch e := g.Plan.engine; {
