@@ -31,13 +31,40 @@ def mlp_step():
             h = h @ params[i].T + params[i + 1]
             if i < len(params) - 2:
                 h = jax.nn.relu(h)
-        return -jnp.take_along_axis(jax.nn.log_softmax(h), y[:, None], 1).mean()
+        return cross_entropy(h, y)
 
+    return train(loss_of, params, 0.1)
+
+
+def cnn_step():
+    params, x, y = w.cnn_inputs()
+    params = [jnp.asarray(p) for p in params]
+    x, y = jnp.asarray(x), jnp.asarray(y)
+
+    def stage(h, weight, bias):
+        h = jax.lax.conv_general_dilated(h, weight, (1, 1), ((1, 1), (1, 1)))
+        h = jax.nn.relu(h + bias[:, None, None])
+        return jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+
+    def loss_of(params):
+        w1, b1, w2, b2, w3, b3, w4, b4 = params
+        h = stage(stage(x, w1, b1), w2, b2).reshape(len(x), -1)
+        return cross_entropy(jax.nn.relu(h @ w3.T + b3) @ w4.T + b4, y)
+
+    return train(loss_of, params, 1e-3)
+
+
+def cross_entropy(logits, y):
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
+
+
+def train(loss_of, params, rate):
+    """Steps of SGD with momentum 0.9."""
     @jax.jit
     def step(params, momentum):
         loss, grads = jax.value_and_grad(loss_of)(params)
         momentum = [0.9 * m + g for m, g in zip(momentum, grads)]
-        return [p - 0.1 * m for p, m in zip(params, momentum)], momentum, loss
+        return [p - rate * m for p, m in zip(params, momentum)], momentum, loss
 
     state = [params, [jnp.zeros_like(p) for p in params]]
 
@@ -51,6 +78,8 @@ def mlp_step():
 def build(name):
     if name == "train_mlp_mnist_b128":
         return mlp_step()
+    if name == "train_cnn_mnist_b128":
+        return cnn_step()
     m, n = w.ROWS, w.COLS
     x = w.normal(1, m, n)
     if name == "ew_gelu_chain":

@@ -47,9 +47,30 @@ def mlp_step(compiled):
     return torch.compile(step) if compiled else step
 
 
+def cnn_step(compiled):
+    params, x, y = w.cnn_inputs()
+    params = [t(p).requires_grad_() for p in params]
+    w1, b1, w2, b2, w3, b3, w4, b4 = params
+    x, y = t(x), torch.from_numpy(y)
+    opt = torch.optim.SGD(params, lr=1e-3, momentum=0.9, foreach=True)
+
+    def step():
+        opt.zero_grad(set_to_none=True)
+        h = F.max_pool2d(F.conv2d(x, w1, b1, padding=1).relu(), 2)
+        h = F.max_pool2d(F.conv2d(h, w2, b2, padding=1).relu(), 2)
+        loss = F.cross_entropy(F.linear(F.linear(h.flatten(1), w3, b3).relu(), w4, b4), y)
+        loss.backward()
+        opt.step()
+        return loss
+
+    return torch.compile(step) if compiled else step
+
+
 def build(name, compiled):
     if name == "train_mlp_mnist_b128":
         return mlp_step(compiled)
+    if name == "train_cnn_mnist_b128":
+        return cnn_step(compiled)
     m, n = w.ROWS, w.COLS
     x = t(w.normal(1, m, n))
     if name == "ew_gelu_chain":

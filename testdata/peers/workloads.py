@@ -26,6 +26,19 @@ def mlp_inputs():
 
 MLP_FLOPS = 3 * 2 * BATCH * sum(n * m for n, m in zip(MLP, MLP[1:])) - 2 * BATCH * MLP[0] * MLP[1]
 
+def cnn_inputs():
+    """Two convolutions of 3x3, each followed by ReLU and maxima of 2x2, and two linear layers."""
+    params = []
+    for i, shape in enumerate([(32, 1, 3, 3), (64, 32, 3, 3), (128, 3136), (10, 128)]):
+        params += [normal(10 + i, *shape) / np.float32(np.sqrt(np.prod(shape[1:]))), np.zeros(shape[0], np.float32)]
+    x = normal(1, BATCH, 1, 28, 28)
+    y = np.random.default_rng(2).integers(0, 10, BATCH)
+    return params, x, y
+
+
+# Per image: the first convolution forward and for its weights, the others also for what they read.
+CNN_FLOPS = 2 * BATCH * (2 * 784 * 32 * 9 + 3 * (196 * 64 * 32 * 9 + 3136 * 128 + 128 * 10))
+
 # name: (bytes, flops)
 WORK = {
     "ew_gelu_chain": (12 * CHAIN, 0),
@@ -35,6 +48,7 @@ WORK = {
     "sumsq_cols": (4 * ROWS * COLS, 0),
     "gemm_f32": (0, 2 * SIDE**3),
     "train_mlp_mnist_b128": (0, MLP_FLOPS),
+    "train_cnn_mnist_b128": (0, CNN_FLOPS),
 }
 
 
