@@ -7,6 +7,7 @@ import (
 
 	"dumbtorch/graph"
 	"dumbtorch/ir/types"
+	"dumbtorch/nn"
 	"dumbtorch/nn/optim"
 	"dumbtorch/runtime/interp"
 	"dumbtorch/runtime/session"
@@ -56,4 +57,47 @@ func ExampleSGD() {
 	// Output:
 	// [optim.lr x x.momentum_buffer]
 	// 3.000
+}
+
+// Biases and norms do not decay, the head learns at half the rate, and the rate
+// rises for three updates, then falls along a cosine. All of it is part of the
+// graph.
+func ExampleAdamW() {
+	type model struct {
+		Body, Head *nn.Linear
+	}
+	m := &model{nn.NewLinear(4, 8), nn.NewLinear(8, 2)}
+	g, err := graph.Build("train", func(g *graph.Graph) {
+		x := graph.Ones(g, graph.F32, 3, 4)
+		y := m.Head.Forward(m.Body.Forward(x).Tanh())
+		optim.AdamW{LR: 0.01, WeightDecay: 0.1}.Minimize(y.Mul(y).Mean(), nn.Params(m),
+			optim.GroupDecay(0, optim.Vectors),
+			optim.GroupRate(0.5, optim.Named("head.*")),
+			optim.ClipNorm(1),
+			optim.Scheduled(optim.Linear(3, 0.25, 1).Then(3, optim.Cosine(4, 0.1))),
+			optim.OutputRate("rate"))
+	}, graph.Training())
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := session.New(interp.New())
+	defer s.Close()
+	step, err := s.Compile(g)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 9 {
+		out, err := step.Run(context.Background(), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		rate, err := out.Scalar("rate")
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%.4f ", rate)
+		out.Release()
+	}
+	// Output:
+	// 0.0025 0.0050 0.0075 0.0100 0.0087 0.0055 0.0023 0.0010 0.0010
 }
