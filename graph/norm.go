@@ -35,7 +35,7 @@ func (x *Node) LayerNorm(shape []int, weight, bias *Node, eps float64) *Node {
 //	y = x / sqrt(mean(x*x) + eps) * weight
 //
 // An eps of 0 is the distance from 1 to the next number of x's element type, of f32
-// for halfs. It
+// for halves. It
 // is torch.nn.functional.rms_norm (Zhang and Sennrich, "Root mean square layer
 // normalization", 2019).
 func (x *Node) RMSNorm(shape []int, weight *Node, eps float64) *Node {

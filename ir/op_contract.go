@@ -138,7 +138,7 @@ func bodyContract(b *kernel.Builder, n *Node, idx []*kernel.Expr, ld Load) *kern
 		for i := range len(over) {
 			at[over[i]] = k[i]
 		}
-		wide := n.DType().Arith() // no product of halfs is rounded
+		wide := n.DType().Arith() // no product of halves is rounded
 		return b.Bin(kernel.Mul, b.Cast(ld(0, pick(la, at)), wide), b.Cast(ld(1, pick(lb, at)), wide))
 	})
 }

@@ -41,7 +41,7 @@ var ppnd16 = quantile{
 		7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15},
 }
 
-// normal is the quantile of the number that symmetric makes, in f32 for the halfs. The
+// normal is the quantile of the number that symmetric makes, in f32 for the halves. The
 // largest magnitudes are 5.4 (f32) and 8.3 (f64).
 func normal(b *kernel.Builder, d types.DType, w0, w1 *kernel.Expr) *kernel.Expr {
 	d = d.Arith()

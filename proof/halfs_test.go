@@ -11,7 +11,7 @@ import (
 	"dumbtorch/runtime/tensor"
 )
 
-// of returns the tolerance for results of type d. What PyTorch computes of halfs
+// of returns the tolerance for results of type d. What PyTorch computes of halves
 // it computes in f32 and rounds, and so is it here: exact operations are exact,
 // and all others may round to a neighbour. Gradients are rounded once more at
 // each of their operations, which PyTorch has in one kernel.

@@ -11,7 +11,7 @@ import (
 
 var halfs = []types.DType{types.F16, types.BF16}
 
-// An operation on halfs is one on f32 whose result is rounded: what the scalar
+// An operation on halves is one on f32 whose result is rounded: what the scalar
 // evaluator gives for the half type itself.
 func TestHalfOperations(t *testing.T) {
 	values := []float64{0, math.Copysign(0, -1), 1, -2.5, 0.1, 300, 6e4, 1e-7, math.Inf(1), math.NaN()}
@@ -74,7 +74,7 @@ func TestHalfCasts(t *testing.T) {
 	}
 }
 
-// A fold of halfs keeps f32 until its end: 1,000 ones, whose sum in bf16 would
+// A fold of halves keeps f32 until its end: 1,000 ones, whose sum in bf16 would
 // stop at 256.
 func TestHalfFolds(t *testing.T) {
 	for _, d := range halfs {

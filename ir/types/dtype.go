@@ -95,7 +95,7 @@ func (d DType) IsFloat() bool { return d.Kind() == KindFloat }
 func (d DType) IsHalf() bool { return d == F16 || d == BF16 }
 
 // Arith returns the type in which arithmetic on values of type d is done: F32
-// for the halfs, else d itself.
+// for the halves, else d itself.
 func (d DType) Arith() DType {
 	if d.IsHalf() {
 		return F32

@@ -41,7 +41,7 @@ func ints(d types.DType, vs ...int64) array {
 }
 
 // whole returns n whole numbers of small magnitude: sums and products of many
-// of them are exact in every type (of halfs in f32, where they are done), so
+// of them are exact in every type (of halves in f32, where they are done), so
 // their order cannot matter.
 func whole(d types.DType, n int, seed uint64) array {
 	r := rand.New(rand.NewPCG(seed, 1))

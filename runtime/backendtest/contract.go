@@ -42,7 +42,7 @@ func join(lists ...[]*kernel.Axis) []*kernel.Axis {
 // result are the axes of the stores.
 func (p *product) result() []*kernel.Axis { return join(p.batch, p.m, p.n) }
 
-// of sets the factors and returns the result; of halfs it is rounded once.
+// of sets the factors and returns the result; of halves it is rounded once.
 func (p *product) of(a, b *kernel.Expr) *kernel.Expr {
 	d := a.DType
 	p.a, p.b = p.Cast(a, d.Arith()), p.Cast(b, d.Arith())

@@ -2,7 +2,7 @@ package cpu
 
 import "dumbtorch/ir/types"
 
-// Halfs are moved as they are and computed with as f32: these conversions are
+// Halves are moved as they are and computed with as f32: these conversions are
 // all that a tile program does with them.
 
 func widenHalf[H interface{ Float32() float32 }](st *state, in *instr) {

@@ -16,7 +16,9 @@
 // the same bits.
 //
 // Values are of 32 bits, or truth values: bytes 0 and 1 in memory, lanes of
-// zeros or ones in registers. Rounding is that of [kernel.Op]: no product is
+// zeros or ones in registers. Numbers of 16 bits are widened to F32 as they are
+// loaded, and stored once [Builder.Convert] has rounded them; F16C, which does that
+// for f16, is older than AVX2. Rounding is that of [kernel.Op]: no product is
 // contracted into a sum, except within the polynomials of the functions in
 // functions.go, whose errors their comments give. What the package cannot
 // compile it says so, and the caller computes otherwise.
