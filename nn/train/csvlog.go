@@ -90,8 +90,8 @@ func (l *CSVLog) readBack() ([]byte, error) {
 	}
 	r := csv.NewReader(strings.NewReader(string(all)))
 	head, err := r.Read()
-	if err == io.EOF {
-		return nil, nil
+	if err == io.EOF || err == nil && all[r.InputOffset()-1] != '\n' {
+		return nil, nil // not even the header is whole
 	}
 	column := slices.Index(head, "step")
 	if err != nil || column < 0 {

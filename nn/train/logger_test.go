@@ -149,3 +149,26 @@ func TestTimeLeft(t *testing.T) {
 	require.Empty(t, train.Left(1, 5, 5, time.Hour))
 	require.Empty(t, train.Left(1, 1, 2, time.Second))
 }
+
+// Whatever a log holds that a run is to go on in, what stays of it is a beginning
+// of it that ends with a line.
+func FuzzCSVLog(f *testing.F) {
+	for _, s := range []string{"", "epoch,step,loss\n1,1,2\n1,2,3\n1,3,4\n", "epoch,step\n1,", "step\n\n1\n\"2", "step,step\n1,9\n", "a\n", "\"st\nep\",step\n1,1\n", "step\r\n1\r\n2"} {
+		f.Add(s, 2)
+	}
+	path := filepath.Join(f.TempDir(), "x.csv")
+	f.Fuzz(func(t *testing.T, text string, steps int) {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		l, err := train.NewCSVLog(path, 1)
+		require.NoError(t, err)
+		err = l.Begin(train.RunInfo{Steps: steps})
+		require.NoError(t, l.Close())
+		kept := string(must(os.ReadFile(path)))
+		if err != nil || steps <= 0 {
+			require.Contains(t, []string{text, ""}, kept)
+			return
+		}
+		require.True(t, strings.HasPrefix(text, kept))
+		require.True(t, kept == "" || strings.HasSuffix(kept, "\n"))
+	})
+}
