@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 
 	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
@@ -423,7 +424,11 @@ func (b *builder) load(e *kernel.Expr, mask value) value {
 	if !guarded {
 		mask = noValue
 	}
-	return b.fetch(e.Param, ix, mask, e.DType)
+	v := b.fetch(e.Param, ix, mask, e.DType)
+	if in := b.last(); mask.r != none && len(ix.vec) == 0 && in.b != none && b.regs[in.b].cl == full && isWord(e.Args[0]) && b.k.Params[e.Param].Len <= math.MaxInt32 {
+		in.sem = sem{kind: semLoadIf, d: e.DType}
+	}
+	return v
 }
 
 // fetch loads elements of a buffer at an index.

@@ -90,7 +90,7 @@ func (c *laneCompiler) join(in *instr) bool {
 	default:
 		return false
 	}
-	if in.sem.kind == semLoad && !c.loads {
+	if (in.sem.kind == semLoad || in.sem.kind == semLoadIf) && !c.loads {
 		return false
 	}
 	if c.group == nil {
@@ -330,6 +330,13 @@ func (g *laneGroup) emit(in *instr, t simd.Type) bool {
 		}
 	case semLoad:
 		v, ok = g.memory(in, t, false, 0)
+	case semLoadIf:
+		if t.Bits() != 32 {
+			return false
+		}
+		if x, ok = g.get(in.b, simd.Bool); ok {
+			v, ok = g.memoryIf(in, t, x)
+		}
 	case semStore, semAccum:
 		if x, ok = g.get(in.a, t); ok && in.sem.kind == semAccum {
 			if y, ok = g.memory(in, t, false, 0); ok {
@@ -454,6 +461,39 @@ func (g *laneGroup) memory(in *instr, t simd.Type, store bool, x simd.Value) (si
 	g.l.mems = append(g.l.mems, m)
 	g.byRow = g.byRow || !contiguous || in.cl == row
 	return x, true
+}
+
+// memoryIf returns the lanes of a buffer that a mask has. Whatever the mask says,
+// nothing beside the buffer is touched.
+func (g *laneGroup) memoryIf(in *instr, t simd.Type, mask simd.Value) (simd.Value, bool) {
+	m := memStream{buf: in.buf, size: in.sem.d.Size(), aff: in.aff, masked: true}
+	lane := int64(0)
+	if g.c.width > 0 {
+		var ok bool
+		if m.dims, lane, ok = splitDims(in.aff.dims, g.c.width); !ok {
+			return 0, false
+		}
+	} else if len(in.aff.dims) == 1 {
+		lane = in.aff.dims[0].coef
+	}
+	if lane != 1 {
+		return 0, false
+	}
+	if n := len(m.dims); n > 0 {
+		m.step = int(m.dims[n-1].coef)
+	}
+	s := simd.Stream{Type: t, Step: m.step * m.size}
+	at, ok := g.index(in)
+	if !ok || s.Step != int(int32(s.Step)) {
+		return 0, false
+	}
+	within, _ := g.b.Binary(kernel.Lt, simd.U32, at, g.b.Const(uint32(g.c.b.k.Params[in.buf].Len)))
+	mask, _ = g.b.Binary(kernel.And, simd.Bool, mask, within)
+	var v simd.Value
+	v, m.n = g.b.LoadIf(s, mask)
+	g.l.mems = append(g.l.mems, m)
+	g.byRow = g.byRow || g.c.width > 0
+	return v, true
 }
 
 // finish compiles the group and returns the loads that others need; no loop

@@ -37,6 +37,7 @@ const (
 	semGe0            // whether an affine index is >= 0
 	semEq0            // whether an affine index is 0
 	semLoad           // lanes of memory at an affine index
+	semLoadIf         // dst = lanes of memory at an affine index where b; else 0
 	semStore          // lanes of a to memory at an affine index
 	semAccum          // lanes of a added to memory at an affine index
 	semMemory         // any other writing of memory
@@ -83,6 +84,7 @@ type memStream struct {
 	step   int   // elements from row to row, where that is one number
 	one    bool  // one element for each row
 	around bool  // may bypass the caches
+	masked bool  // lanes outside the buffer are not touched
 }
 
 type laneScalar struct {
@@ -202,6 +204,10 @@ func runLanes(st *state, in *instr) {
 				at += st.pos[full]
 			}
 			mem := &st.bufs[m.buf]
+			if m.masked {
+				args.Streams[m.n], args.Shift[m.n] = mem.p, at*m.size
+				continue
+			}
 			args.Around = args.Around || m.around && mem.output
 			args.Streams[m.n] = unsafe.Add(mem.p, at*m.size)
 			m.check(mem, at, k, n)

@@ -34,6 +34,9 @@ func (t Type) bytes() int {
 	return 4
 }
 
+// Bits returns the size of an element in memory, in bits.
+func (t Type) Bits() int { return 8 * t.bytes() }
+
 // Value is the number of a value of a program.
 type Value int32
 
@@ -42,6 +45,7 @@ type kind uint8
 
 const (
 	kLoad   kind = iota // lanes of stream n, or its element of the row
+	kLoadIf             // lanes of stream n where a; else 0
 	kScalar             // scalar n in all lanes
 	kConst              // bits in all lanes
 	kTable              // table n, a word for each lane, repeated
@@ -73,7 +77,7 @@ type node struct {
 // operands returns the values that n reads.
 func (n *node) operands() []Value {
 	switch n.kind {
-	case kRM, kRMI, kShift, kHalf, kFold:
+	case kRM, kRMI, kShift, kHalf, kFold, kLoadIf:
 		return []Value{n.a}
 	case kRVM, kRVMI:
 		return []Value{n.a, n.b}
@@ -138,7 +142,7 @@ func (b *Builder) add(n node) Value {
 	switch n.kind {
 	case kLoad:
 		f.lanes = !b.streams[n.n].Row
-	case kLane:
+	case kLane, kLoadIf:
 		f.lanes = true
 	}
 	for _, x := range n.operands() {
@@ -160,6 +164,17 @@ func (b *Builder) Load(s Stream) (Value, int) {
 	b.streams = append(b.streams, s)
 	return b.add(node{kind: kLoad, n: n, typ: s.Type}), n
 }
+
+// LoadIf is Load of lanes of 32 bits; those whose lane of the mask is not set are
+// 0 and their memory is not touched.
+func (b *Builder) LoadIf(s Stream, mask Value) (Value, int) {
+	n := len(b.streams)
+	b.streams = append(b.streams, s)
+	return b.add(node{kind: kLoadIf, n: n, a: mask, typ: s.Type}), n
+}
+
+// isLoad reports whether a stream is read.
+func (n *node) isLoad() bool { return n.kind == kLoad || n.kind == kLoadIf }
 
 // Scalar returns a number that is given when the loop runs, and its slot in
 // [Args.Scalars].

@@ -48,10 +48,11 @@ const (
 var streamRegs = []amd64.Reg{amd64.RBX, amd64.R8, amd64.R9, amd64.R10, amd64.R11, amd64.R12, amd64.R13, amd64.R15}
 
 // The mask registers of AVX-512: the lanes of a partial vector, and results of
-// comparisons on their way to a vector.
+// comparisons on their way to a vector; the lanes that a load wants.
 const (
 	kRest    amd64.Mask = 1
 	kCompare amd64.Mask = 2
+	kLoaded  amd64.Mask = 3
 )
 
 // compiler is the state of code generation.
@@ -337,7 +338,7 @@ func (c *compiler) bindStreams(p *pass) {
 			bind(c.Builder.stores[it.store].stream)
 		case it.do != doCompute:
 			bind(scratchStream)
-		case n.kind == kLoad:
+		case n.isLoad():
 			bind(n.n)
 		}
 	}

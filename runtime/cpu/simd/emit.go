@@ -5,6 +5,7 @@ import "dumbtorch/runtime/cpu/amd64"
 // Predicates of integer comparisons to a mask register.
 const (
 	cmpEqual   = 0
+	cmpLess    = 1
 	cmpGreater = 6
 )
 
@@ -61,6 +62,8 @@ func (c *compiler) compute(v Value, k int, r rest) {
 		} else {
 			c.loadLanes(v, n, k, r)
 		}
+	case kLoadIf:
+		c.loadIf(v, n, k, r)
 	case kLane:
 		d := c.define(v)
 		a.MovStore(amd64.At(rArgs, offStage), rIndex)
@@ -217,6 +220,27 @@ func (c *compiler) loadLanes(v Value, n *node, k int, r rest) {
 		c.masked(r, true).Op2(amd64.VPMOVZXBD, c.w, d, m)
 		c.ones(d)
 	}
+}
+
+// loadIf appends a load of the lanes that a mask has.
+func (c *compiler) loadIf(v Value, n *node, k int, r rest) {
+	a := c.a
+	mask := c.use(n.a)
+	d := c.define(v)
+	if c.wide {
+		zero := c.vector(func(int) uint32 { return 0 })
+		c.masked(r, false).Compare(amd64.VPCMPD, c.w, kLoaded, mask, zero, cmpLess)
+		m := c.lanesAt(n.n, k)
+		a.WithZero(kLoaded).Op2(amd64.VMOVUPS, c.w, d, m)
+	} else {
+		if r != wholeVector {
+			t := c.free()
+			a.Op3(amd64.VANDPS, c.w, t, mask, c.restMask(r))
+			mask = t
+		}
+		a.Op3(amd64.VMASKMOVPS, c.w, d, mask, c.lanesAt(n.n, k))
+	}
+	c.done(n.a)
 }
 
 // copyRest appends a copy of as many elements as a partial vector has from RSI

@@ -53,3 +53,46 @@ func testGuardPages(t *testing.T, wide bool) {
 	}
 	require.NoError(t, l.Free())
 }
+
+// TestLoadIf loads through a window that begins before its memory and ends
+// behind it.
+func TestLoadIf(t *testing.T) {
+	eachForm(t, func(t *testing.T, wide bool) {
+		for n := 1; n <= 40; n++ {
+			for _, fixed := range []bool{false, true} {
+				const before = 3
+				width := before + n + 5
+				b := newBuilder(wide)
+				lane := b.Lane()
+				v, ok := b.Binary(kernel.Sub, I32, lane, b.Const(before))
+				require.True(t, ok)
+				mask, ok := b.Binary(kernel.Lt, U32, v, b.Const(uint32(n)))
+				require.True(t, ok)
+				x, in := b.LoadIf(Stream{Type: F32}, mask)
+				out := b.Store(Stream{Type: F32, Step: 4 * width}, x)
+				compiled := 0
+				if fixed {
+					compiled = width
+				}
+				l, err := b.Compile(compiled)
+				require.NoError(t, err)
+				part, res := guarded(t, 4*n), guarded(t, 2*4*width)
+				for i := range n {
+					setF32(part, i, float32(i+1))
+				}
+				args := new(Args)
+				args.Streams[in], args.Shift[in] = unsafe.Pointer(&part[0]), -4*before
+				args.Streams[out] = unsafe.Pointer(&res[0])
+				l.Run(args, 2, width)
+				require.NoError(t, l.Free())
+				for i := range 2 * width {
+					want := float64(i%width - before + 1)
+					if i%width < before || i%width >= before+n {
+						want = 0
+					}
+					require.Equal(t, want, scalar(F32, res, i).Float(), "lane %d of %d", i, width)
+				}
+			}
+		}
+	})
+}

@@ -42,7 +42,7 @@ func testHalves(t *testing.T, wide bool) {
 		require.True(t, ok)
 		out := b.Store(Stream{Type: typ}, r)
 		got := make([]uint16, len(x))
-		args := NewArgs()
+		args := new(Args)
 		args.Streams[in], args.Streams[out] = unsafe.Pointer(&x[0]), unsafe.Pointer(&got[0])
 		compile(t, b).Run(args, 1, len(x))
 		for i := range x {

@@ -14,6 +14,7 @@ type Loop struct {
 	code    *native.Code
 	around  int // offset of the code that bypasses the caches; 0: none
 	streams []Stream
+	scalars int
 	width   int // lanes of a row; 0: given by each run
 	scratch int
 	vector  uintptr // bytes of a vector
@@ -24,24 +25,36 @@ type Loop struct {
 // Args is what one run of a loop works on: fill in Streams and Scalars by the
 // numbers that the builder gave.
 type Args struct {
-	count   int64          // lanes of a row, where they are not constant
-	rows    int64          // left to do
-	rest    int64          // lanes of a partial vector
-	Scratch unsafe.Pointer // [Loop.Scratch] bytes
 	Streams [maxStreams]unsafe.Pointer
+	// Shift is added to the pointer of a stream, in bytes, where the first lane of
+	// a [Builder.LoadIf] lies beside the memory. A run sets it back to 0.
+	Shift   [maxStreams]int
 	Scalars [maxScalars]uint32 // a true mask is all ones
+	Scratch unsafe.Pointer     // [Loop.Scratch] bytes
+	Around  bool               // outputs of streams that allow it bypass the caches
+	block   *block
+}
+
+// A block is what the code sees of the arguments. It holds addresses, not
+// pointers: they may lie beside what they belong to, or be left from another run.
+type block struct {
+	count   int64 // lanes of a row, where they are not constant
+	rows    int64 // left to do
+	rest    int64 // lanes of a partial vector
+	scratch uintptr
+	streams [maxStreams]uintptr
+	scalars [maxScalars]uint32
 	mask    [maxLanes]uint32
 	stage   [maxLanes]uint32
 	slots   [maxSlots][maxLanes]uint32
-	Around  bool // outputs of streams that allow it bypass the caches
 }
 
-// NewArgs returns arguments whose vectors do not cross cache lines. The garbage
-// collector does not see what they point to.
-func NewArgs() *Args {
-	words := make([]uint64, unsafe.Sizeof(Args{})/8+8)
+// newBlock returns a block that starts at a cache line, so that no vector of it
+// crosses one.
+func newBlock() *block {
+	words := make([]uint64, unsafe.Sizeof(block{})/8+8)
 	p := unsafe.Pointer(unsafe.SliceData(words))
-	return (*Args)(unsafe.Add(p, -uintptr(p)&63))
+	return (*block)(unsafe.Add(p, -uintptr(p)&63))
 }
 
 func wide() bool {
@@ -70,7 +83,7 @@ func (b *Builder) Compile(width int) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("simd: %w", err)
 	}
-	l := &Loop{code: code, around: around, streams: b.streams, width: width, scratch: scratch, vector: 32}
+	l := &Loop{code: code, around: around, streams: b.streams, scalars: b.scalars, width: width, scratch: scratch, vector: 32}
 	if b.wide {
 		l.vector = 64
 	}
@@ -101,14 +114,22 @@ func (l *Loop) Run(args *Args, rows, n int) {
 	if l.width != 0 && n != l.width {
 		panic(fmt.Sprintf("simd: %d lanes of a loop over %d", n, l.width))
 	}
-	args.rows, args.count = int64(rows), int64(n)
-	saved := args.Streams
+	if args.block == nil {
+		args.block = newBlock()
+	}
+	b := args.block
+	b.rows, b.count, b.scratch = int64(rows), int64(n), uintptr(args.Scratch)
+	for i := range l.streams {
+		b.streams[i] = uintptr(args.Streams[i]) + uintptr(args.Shift[i])
+		args.Shift[i] = 0
+	}
+	copy(b.scalars[:l.scalars], args.Scalars[:])
 	entry := 0
 	if args.Around && l.around != 0 && l.aligned(args, rows) {
 		entry = l.around
 	}
-	l.code.Call(entry, unsafe.Pointer(args))
-	args.Streams = saved
+	l.code.Call(entry, unsafe.Pointer(b))
+	runtime.KeepAlive(args)
 	runtime.KeepAlive(l)
 }
 

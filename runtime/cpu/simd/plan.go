@@ -187,7 +187,7 @@ func (p *planner) pass(i int) {
 	lastLoad := Value(-1)
 	for v := range do {
 		values = append(values, v)
-		if p.nodes[v].kind == kLoad {
+		if p.nodes[v].isLoad() {
 			lastLoad = max(lastLoad, v)
 		}
 	}

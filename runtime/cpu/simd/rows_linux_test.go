@@ -165,7 +165,7 @@ func (p *rowProgram) run(t require.TestingT, fixed bool) {
 		require.ErrorContains(t, err, "more than")
 		return
 	}
-	args := NewArgs()
+	args := new(Args)
 	copy(args.Scalars[:], p.scalars)
 	scratch := make([]byte, l.Scratch()+1)
 	for i := range scratch {
@@ -266,7 +266,7 @@ func TestSoftmaxRows(t *testing.T) {
 			require.NoError(t, err)
 			mem := guarded(t, len(x))
 			copy(mem, x)
-			args, scratch := NewArgs(), make([]byte, l.Scratch()+1)
+			args, scratch := new(Args), make([]byte, l.Scratch()+1)
 			args.Scratch = unsafe.Pointer(&scratch[0])
 			args.Streams[in], args.Streams[out] = unsafe.Pointer(&mem[0]), unsafe.Pointer(&mem[0])
 			l.Run(args, rows, width)
@@ -312,7 +312,7 @@ func TestSameBits(t *testing.T) {
 			}
 			out := b.Store(Stream{Type: F32}, y)
 			l := compile(t, b)
-			args, mem := NewArgs(), make([]byte, len(x))
+			args, mem := new(Args), make([]byte, len(x))
 			args.Streams[in], args.Streams[out] = unsafe.Pointer(&x[0]), unsafe.Pointer(&mem[0])
 			l.Run(args, 1, n)
 			require.NoError(t, l.Free())
