@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -91,6 +92,7 @@ func (s *Session) SetState(state map[string]*tensor.Tensor, opts ...LoadOption) 
 type offer struct {
 	typ  types.Type
 	text string // names the type, also where tensors have none such
+	twin string // the name under which the file has it, where that is another one
 	view func(use func(*tensor.Tensor) error) error
 }
 
@@ -163,9 +165,10 @@ func (s *Session) setState(offers map[string]offer, opts []LoadOption) error {
 // checkState compares values with the variables that they are for.
 func checkState(vars []*variable, offers map[string]offer, c loadConfig) error {
 	var missing, surplus, wrong []string
-	known := map[string]bool{}
+	known, taken := map[string]bool{}, map[string]bool{}
 	for _, v := range vars {
 		known[v.name] = true
+		taken[cmp.Or(offers[v.name].twin, v.name)] = true
 		switch o, ok := offers[v.name]; {
 		case !ok:
 			missing = append(missing, fmt.Sprintf("%s %s", v.name, v.typ))
@@ -174,7 +177,7 @@ func checkState(vars []*variable, offers map[string]offer, c loadConfig) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(offers)) {
-		if !known[name] {
+		if !known[name] && !taken[name] && offers[name].twin == "" {
 			surplus = append(surplus, name+" "+offers[name].text)
 		}
 	}

@@ -191,3 +191,26 @@ func TestDeclare(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, s.Declare(v), ErrClosed)
 }
+
+// Of tied weights a file has one name, and says which other ones there were.
+func TestTiedWeights(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	x := floats(t, 8, 9)
+	meta := map[string]string{"emb.weight": "head.weight", "format": "pt", "head.weight": "gone", "other": "emb.weight"}
+	require.NoError(t, safetensors.Write(path, []tensor.Named{{Name: "head.weight", Tensor: x}}, meta))
+	for _, name := range []string{"emb.weight", "head.weight"} {
+		s, _ := open(t)
+		_, err := s.compile(evalSource(weights(name)))
+		require.NoError(t, err)
+		require.NoError(t, s.Load(path), name)
+		got, err := s.Get(name)
+		require.NoError(t, err)
+		requireValues(t, got, 8, 9)
+	}
+	s, _ := open(t)
+	_, err := s.compile(evalSource(weights("other")))
+	require.NoError(t, err)
+	require.EqualError(t, s.Load(path), path+`: session: the values do not fit the variables; nothing was changed:
+  missing: other f32[2]
+  no such variable: head.weight f32[2]`)
+}

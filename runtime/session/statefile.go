@@ -48,7 +48,7 @@ func writeArrays(path string, arrays []tensor.Named) error {
 }
 
 // Load replaces all variables with those of a file in one of the formats of [Session.Save]. A safetensors file is copied to
-// the device without being held in memory. Errors name the file; they are those of the file and of [Session.SetState]; if the
+// the device without being held in memory; tied weights are found under either name. Errors name the file; they are those of the file and of [Session.SetState]; if the
 // file turns out not to be readable halfway, also [ErrNeedsReload].
 func (s *Session) Load(path string, opts ...LoadOption) error {
 	if err := CheckPath(path); err != nil {
@@ -67,6 +67,15 @@ func (s *Session) Load(path string, opts ...LoadOption) error {
 				o.typ, o.text = typ, typ.String()
 			}
 			offers[a.Name] = o
+		}
+		// Of weights with several names, which are tied, safetensors.torch.save_model
+		// keeps one, and tells of each other name which.
+		for name, kept := range f.Metadata() {
+			o, ok := offers[kept]
+			if _, itself := offers[name]; ok && !itself && o.twin == "" {
+				o.twin = kept
+				offers[name] = o
+			}
 		}
 	} else {
 		state, err := tensor.ReadNPZ(path)
