@@ -278,7 +278,7 @@ func mulFits(e *Expr, c int64) bool {
 
 // Cast returns a converted to type d: floats to integers truncate towards zero
 // and saturate (NaN gives 0), integers wrap, anything to bool is "not zero".
-// Halfs convert from and to f32 alone; all other types pass through it.
+// Halves convert from and to f32 alone; all other types pass through it.
 func (b *Builder) Cast(a *Expr, d types.DType) *Expr {
 	switch {
 	case a.DType == d:

@@ -27,14 +27,19 @@ type variable struct {
 	exact bool
 }
 
-// Build returns the model that data stands for. An error is a bug of this
-// package.
+// Build returns the model that data stands for: of some floating-point type, or
+// in mixed precision. An error is a bug of this package.
 func Build(data []byte) (*ir.Graph, error) {
+	const mixed = 7 // of the choices of m.d
+	var opts []graph.Option
+	if len(data) > 0 && data[0]%8 == mixed {
+		opts = append(opts, graph.Autocast(graph.BF16))
+	}
 	g, err := graph.Build("random", func(g *graph.Graph) {
 		m := &maker{g: g, data: data, d: graph.F32}
 		m.d = pick(m, graph.F64, graph.F32, graph.BF16, graph.F64, graph.F32, graph.F16, graph.F32, graph.F32)
 		m.run()
-	})
+	}, opts...)
 	if err != nil {
 		return nil, err
 	}
