@@ -25,8 +25,8 @@ type Pool struct {
 	Divisor int
 }
 
-// MaxPool returns the largest elements of windows, NaN if there is one. The
-// gradient goes to the first of equal ones. It is
+// MaxPool returns the largest elements of windows, NaN if there is one; padding
+// is -Inf. The gradient goes to the first of equal ones. It is
 // torch.nn.functional.max_pool1d, max_pool2d or max_pool3d, for any number of
 // dimensions before those pooled.
 func (x *Node) MaxPool(p Pool) *Node {

@@ -9,8 +9,9 @@ import (
 )
 
 // Conv is a convolution with a bias for every output channel: torch.nn.Conv1d
-// and torch.nn.Conv2d, see [graph.Node.Conv]. Weight has shape
-// [out,in/groups,kernel...], Bias [out]; Bias is nil for a layer without.
+// and torch.nn.Conv2d, see [graph.Node.Conv]. Padding is with zeros; other modes
+// are paddings of x. Weight has shape [out,in/groups,kernel...], Bias [out]; Bias
+// is nil for a layer without.
 type Conv struct {
 	Weight, Bias *graph.Variable
 	graph.Conv

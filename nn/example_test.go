@@ -62,3 +62,35 @@ func ExampleTrainable() {
 	// fc2.weight
 	// fc2.bias
 }
+
+// A convolutional network. Its state_dict is that of the same torch.nn.Sequential.
+func ExampleNewConv2d() {
+	m := nn.Sequential{
+		nn.NewConv2d(1, 8, 3, nn.PaddingSame(), nn.NoBias()), nn.NewBatchNorm2d(8), nn.ReLU{}, nn.NewMaxPool2d(2),
+		nn.NewConv2d(8, 8, 3, nn.Groups(8), nn.Stride(2)), nn.AdaptiveAvgPool{Parts: []int{1, 1}}, nn.Flatten{}, nn.NewLinear(8, 10),
+	}
+	fmt.Print(nn.Summary(m))
+	_, err := graph.Build("classify", func(g *graph.Graph) {
+		y := m.Forward(g.Input("x", graph.F32, graph.Dim("batch"), 1, 28, 28))
+		fmt.Println(y.TypeString())
+		g.Output("y", y)
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// parameter              type                  elements
+	// 0.weight               f32[8,1,3,3]                72
+	// 1.weight               f32[8]                       8
+	// 1.bias                 f32[8]                       8
+	// 1.running_mean         f32[8]                       8  frozen
+	// 1.running_var          f32[8]                       8  frozen
+	// 1.num_batches_tracked  i64[]                        1  frozen
+	// 4.weight               f32[8,1,3,3]                72
+	// 4.bias                 f32[8]                       8
+	// 7.weight               f32[10,8]                   80
+	// 7.bias                 f32[10]                     10
+	// total                                             275
+	// trainable                                         258
+	// f32[batch,10]
+}
