@@ -227,7 +227,7 @@ func (e *executable) newLease() (*lease, error) {
 
 func (e *executable) newState() *state {
 	st := &state{
-		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{}, args: new(simd.Args),
+		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{}, args: simd.NewArgs(),
 		stageBufs: make([]mem, 0, e.need.stageBufs),
 	}
 	st.n[scalar] = 1

@@ -57,6 +57,10 @@ func newBlock() *block {
 	return (*block)(unsafe.Add(p, -uintptr(p)&63))
 }
 
+// NewArgs returns arguments with which no run allocates memory; with others the
+// first one does.
+func NewArgs() *Args { return &Args{block: newBlock()} }
+
 func wide() bool {
 	c, _ := native.Detect()
 	return c.Level >= native.AVX512
