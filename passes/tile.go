@@ -8,12 +8,12 @@ import (
 	"dumbtorch/ir/kernel"
 )
 
-// tile makes tile programs: launches that hand large temporaries from one to the
+// tile makes tiled kernels: launches that hand large temporaries from one to the
 // next, block by block, become the stages of one kernel, and what no other
 // launch reads becomes local to it. Attention is the instance that pays most: of
 // the scores, one block per worker is in memory instead of all.
 //
-// A tile program grows from a product that is larger than its operands, such as
+// A tiled kernel grows from a product that is larger than its operands, such as
 // the scores, by launches that read or make what its members handle. The blocks
 // are the points of the product's batch axes; where a block of the local values
 // is larger than a cache, its rows are split too, if no member wants all of
@@ -36,7 +36,7 @@ func tile(_ *Config, p *kernel.Program) error {
 }
 
 const (
-	// minLocal bounds the bytes of local values that are worth a tile program.
+	// minLocal bounds the bytes of local values that are worth a tiled kernel.
 	minLocal = 1 << 14
 	// maxBlock bounds the bytes of a block's local values before rows are split.
 	maxBlock = 256 << 10
@@ -44,7 +44,7 @@ const (
 	minTileRows = 16
 )
 
-// A tiler finds the tile programs of a program.
+// A tiler finds the tiled kernels of a program.
 type tiler struct {
 	p       *kernel.Program
 	deps    []bitset
@@ -84,7 +84,7 @@ func newTiler(p *kernel.Program) *tiler {
 	return t
 }
 
-// best returns the tile program that grows from launch i with the most local
+// best returns the tiled kernel that grows from launch i with the most local
 // bytes, or nil.
 func (t *tiler) best(i int) *tileGroup {
 	l := &t.p.Launches[i]
@@ -114,7 +114,7 @@ func (t *tiler) best(i int) *tileGroup {
 	return g
 }
 
-// grow returns the tile program of the given number of blocks around launch
+// grow returns the tiled kernel of the given number of blocks around launch
 // seed, or nil if none is worth while.
 func (t *tiler) grow(seed, blocks int) *tileGroup {
 	if blocks < 2 {
@@ -176,8 +176,8 @@ func (t *tiler) large(g *tileGroup, a int) bool {
 }
 
 // hull returns the launches given and those that depend on one of them and are
-// needed by another, which have to run in the middle of the tile program, in
-// order; nil if that takes launches of another tile program.
+// needed by another, which have to run in the middle of the tiled kernel, in
+// order; nil if that takes launches of another tiled kernel.
 func (t *tiler) hull(members []int) []int {
 	slices.Sort(members)
 	var out []int
@@ -253,7 +253,7 @@ func (t *tiler) cut(g *tileGroup) bool {
 	return true
 }
 
-// build makes the tile program's kernel.
+// build makes the tiled kernel's kernel.
 func (t *tiler) build(g *tileGroup) bool {
 	k := &kernel.Kernel{Sched: kernel.Schedule{Form: kernel.Tiles, Blocks: g.blocks}}
 	var reads, writes, locals []int
@@ -349,7 +349,7 @@ func (t *tiler) rebuild() {
 	t.p.Launches = out
 }
 
-// shareTile returns the one tile program of k's structure, named.
+// shareTile returns the one tiled kernel of k's structure, named.
 func shareTile(k *kernel.Kernel, shared map[string]*kernel.Kernel) *kernel.Kernel {
 	key := k.String()
 	if s := shared[key]; s != nil {

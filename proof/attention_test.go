@@ -62,7 +62,7 @@ func attend(t *testing.T, dev device.Device, debug string, n attentionSizes, a g
 	return out, done.Program.String()
 }
 
-// Attention as tile programs gives the bits that it gives without them, on every
+// Attention as tiled kernels gives the bits that it gives without them, on every
 // device and with any number of threads, and the interpreter's values.
 func TestAttentionTiles(t *testing.T) {
 	tests := []struct {

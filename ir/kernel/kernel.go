@@ -93,7 +93,7 @@ type Schedule struct {
 
 // A Contraction is a Fold with Add of the product of two operands. Every axis
 // of the stores and of the fold is in one list: batch axes are in both operands
-// and the result (those that number the blocks of a tile program may be in one
+// and the result (those that number the blocks of a tiled kernel may be in one
 // operand alone), M in A and the result, N in B and the result, K in both
 // operands and folded. Missing roles are empty lists (M or N never both).
 type Contraction struct {

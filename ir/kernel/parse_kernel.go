@@ -52,7 +52,7 @@ type role struct {
 	offs []int
 }
 
-// parseKernel reads a kernel; that of a stage is no tile program.
+// parseKernel reads a kernel; that of a stage is no tiled kernel.
 func parseKernel(s *lex.Scanner, stage bool) *Kernel {
 	p := &kernelParser{
 		Scanner: s, k: &Kernel{}, b: NewBuilder(), axes: map[string]*Axis{}, values: map[string]*Expr{}, depth: map[*Expr]int{},
@@ -63,7 +63,7 @@ func parseKernel(s *lex.Scanner, stage bool) *Kernel {
 	p.k.Name = p.Name("the kernel's name")
 	p.params()
 	if stage && p.Tok.Is("tiles") {
-		p.Fail("a tile program as stage of another one")
+		p.Fail("a tiled kernel as stage of another one")
 	}
 	p.form()
 	if p.Got("block") {

@@ -6,24 +6,24 @@ import (
 	"slices"
 )
 
-// A Stage is one kernel of a tile program; see [Tiles].
+// A Stage is one kernel of a tiled kernel; see [Tiles].
 type Stage struct {
 	Kernel *Kernel
-	// Args names, per parameter of Kernel, a parameter of the tile program, or
+	// Args names, per parameter of Kernel, a parameter of the tiled kernel, or
 	// from len(Params) on one of its Locals.
 	Args []int
 }
 
-// checkTiles checks the stages of a tile program: their kernels, what they read
+// checkTiles checks the stages of a tiled kernel: their kernels, what they read
 // and write, and that blocks do not depend on one another.
 func (k *Kernel) checkTiles() error {
 	switch {
 	case len(k.Stores) > 0 || len(k.Axes) > 0 || len(k.Sites) > 0:
-		return errors.New("stores, axes or sites beside the stages of a tile program")
+		return errors.New("stores, axes or sites beside the stages of a tiled kernel")
 	case len(k.Stages) == 0:
-		return errors.New("a tile program without stages")
+		return errors.New("a tiled kernel without stages")
 	case k.Sched.Blocks < 1:
-		return fmt.Errorf("a tile program of %d blocks", k.Sched.Blocks)
+		return fmt.Errorf("a tiled kernel of %d blocks", k.Sched.Blocks)
 	}
 	values := slices.Concat(k.Params, k.Locals)
 	writer := make([]int, len(values))
@@ -83,7 +83,7 @@ func (k *Kernel) checkStage(s Stage, values []Param) error {
 	case s.Kernel == nil:
 		return errors.New("no kernel")
 	case s.Kernel.Sched.Form == Tiles:
-		return errors.New("a tile program within one")
+		return errors.New("a tiled kernel within one")
 	case len(s.Kernel.Sites) > 0:
 		return errors.New("a check at run time")
 	case len(s.Args) != len(s.Kernel.Params):
@@ -109,7 +109,7 @@ func (k *Kernel) checkStage(s Stage, values []Param) error {
 
 // checkBlocks checks that the stage can run block by block: its block axes lead
 // in every store, no fold runs over one, and the elements of a value inside the
-// tile program that a point reads or writes are of the point's own block.
+// tiled kernel that a point reads or writes are of the point's own block.
 func (s Stage) checkBlocks(blocks int, inside []bool) error {
 	k := s.Kernel
 	block := k.Sched.Block

@@ -22,7 +22,7 @@ type phase struct {
 	work      int     // lanes times instructions, roughly
 	contract  *contraction
 	packs     bool     // packs the operands of contract
-	stages    []*stage // of a tile program: run in the place of code
+	stages    []*stage // of a tiled kernel: run in the place of code
 	whole     bool     // stages are one, with one phase, whose tasks these are
 }
 

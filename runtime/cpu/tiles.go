@@ -7,7 +7,7 @@ import (
 	"dumbtorch/ir/kernel"
 )
 
-// A stage is one kernel of a tile program: its phases, and where its buffers are.
+// A stage is one kernel of a tiled kernel: its phases, and where its buffers are.
 type stage struct {
 	name   string
 	phases []*phase
@@ -25,7 +25,7 @@ type local struct {
 	len           int
 }
 
-// compileTiles compiles a tile program: one phase with a task for each block,
+// compileTiles compiles a tiled kernel: one phase with a task for each block,
 // which takes all stages; or, where a stage cannot be cut into blocks, all the
 // stages' phases one after the other.
 func (c *compiler) compileTiles() error {

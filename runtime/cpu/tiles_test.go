@@ -12,7 +12,7 @@ import (
 	"dumbtorch/runtime/interp"
 )
 
-// tilesText is a tile program of two stages: l0[b,i,j] = sum over k of
+// tilesText is a tiled kernel of two stages: l0[b,i,j] = sum over k of
 // x[b,i,k]*x[b,j,k], then the sum over j of max(l0, 0) for each row, by a kernel
 // of the given form.
 const tilesText = `program tiles version=1 {
@@ -48,9 +48,9 @@ const tilesText = `program tiles version=1 {
 }
 `
 
-// A tile program runs block by block where all stages can, and stage by stage
+// A tiled kernel runs block by block where all stages can, and stage by stage
 // where one cannot, with the same result.
-func TestTilePrograms(t *testing.T) {
+func TestTiledKernels(t *testing.T) {
 	for form, listed := range map[string]string{
 		"rows(outer: i0, i1; inner: i2)": "phase blocks: 4 blocks of 2 stages",
 		"general":                        "phase product contract",

@@ -13,7 +13,7 @@ import (
 type executable struct {
 	dev    *Device
 	prog   *kernel.Program
-	codes  [][]*code // per launch, those of the stages of a tile program
+	codes  [][]*code // per launch, those of the stages of a tiled kernel
 	dead   [][]span  // per launch; nil without poison
 	first  int       // launch that writes a variable first
 	staged int64     // bytes that the largest launch writes

@@ -43,7 +43,7 @@ func (e *executable) launch(ctx context.Context, i int, mem *memory) error {
 	return nil
 }
 
-// stages returns the stages of a tile program; any other kernel is one of its own.
+// stages returns the stages of a tiled kernel; any other kernel is one of its own.
 func stages(k *kernel.Kernel) []kernel.Stage {
 	if k.Sched.Form == kernel.Tiles {
 		return k.Stages
