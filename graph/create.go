@@ -53,6 +53,9 @@ func Arange(g *Graph, d types.DType, start, stop, step float64) *Node {
 	g.checkValue(op, d, start)
 	g.checkValue(op, d, step)
 	checkNumber(op, stop)
+	if d.IsHalf() { // whose indices would be rounded before they are moved and scaled
+		return Arange(g, F32, start, stop, step).Cast(d)
+	}
 	n := math.Ceil((stop - start) / step)
 	if step == 0 || !(n >= 0) {
 		Fail(op, "from %v to %v in steps of %v: wants a step towards the end", start, stop, step)

@@ -48,20 +48,36 @@ func (x *Node) Square() *Node {
 
 // Exp2 returns 2 to the x: torch.exp2.
 func (x *Node) Exp2() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Exp2() }); ok {
+		return y
+	}
 	y := x.asFloat("exp2")
 	return y.like(2).Pow(y)
 }
 
 // Log2 returns the logarithm to base 2, as a multiple of the natural one:
 // torch.log2, but of a power of 2 it may be the neighbour of an integer.
-func (x *Node) Log2() *Node { return x.asFloat("log2").Log().MulScalar(1 / math.Ln2) }
+func (x *Node) Log2() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Log2() }); ok {
+		return y
+	}
+	return x.asFloat("log2").Log().MulScalar(1 / math.Ln2)
+}
 
 // Log10 returns the logarithm to base 10, as a multiple of the natural one:
 // torch.log10; see [Node.Log2].
-func (x *Node) Log10() *Node { return x.asFloat("log10").Log().MulScalar(1 / math.Ln10) }
+func (x *Node) Log10() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Log10() }); ok {
+		return y
+	}
+	return x.asFloat("log10").Log().MulScalar(1 / math.Ln10)
+}
 
 // Tan returns sin(x)/cos(x): torch.tan.
 func (x *Node) Tan() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Tan() }); ok {
+		return y
+	}
 	y := x.asFloat("tan")
 	return y.Sin().Div(y.Cos())
 }
@@ -69,6 +85,9 @@ func (x *Node) Tan() *Node {
 // Sinh returns the hyperbolic sine, (expm1(x)-expm1(-x))/2: torch.sinh. It
 // overflows where exp(|x|) does.
 func (x *Node) Sinh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Sinh() }); ok {
+		return y
+	}
 	y := x.asFloat("sinh")
 	return y.Expm1().Sub(y.Neg().Expm1()).MulScalar(0.5)
 }
@@ -76,6 +95,9 @@ func (x *Node) Sinh() *Node {
 // Cosh returns the hyperbolic cosine, (exp(x)+exp(-x))/2: torch.cosh. It
 // overflows where exp(|x|) does.
 func (x *Node) Cosh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Cosh() }); ok {
+		return y
+	}
 	y := x.asFloat("cosh")
 	return y.Exp().Add(y.Neg().Exp()).MulScalar(0.5)
 }
@@ -90,6 +112,9 @@ func (x *Node) far() *Node {
 
 // Asinh returns the inverse hyperbolic sine: torch.asinh.
 func (x *Node) Asinh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Asinh() }); ok {
+		return y
+	}
 	return x.asFloat("asinh").odd(func(a *Node) *Node {
 		large := a.Greater(a.far())
 		b := Where(large, a.like(1), a)
@@ -101,6 +126,9 @@ func (x *Node) Asinh() *Node {
 
 // Acosh returns the inverse hyperbolic cosine, NaN below 1: torch.acosh.
 func (x *Node) Acosh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Acosh() }); ok {
+		return y
+	}
 	y := x.asFloat("acosh")
 	large := y.Greater(y.far())
 	t := Where(large, y.like(2), y).SubScalar(1)
@@ -110,12 +138,18 @@ func (x *Node) Acosh() *Node {
 
 // Atanh returns the inverse hyperbolic tangent, NaN beyond 1: torch.atanh.
 func (x *Node) Atanh() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Atanh() }); ok {
+		return y
+	}
 	y := x.asFloat("atanh")
 	return y.Log1p().Sub(y.Neg().Log1p()).MulScalar(0.5)
 }
 
 // Sinc returns sin(pi*x)/(pi*x), 1 at 0: torch.sinc.
 func (x *Node) Sinc() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Sinc() }); ok {
+		return y
+	}
 	y := x.asFloat("sinc")
 	zero := y.Equal(y.like(0))
 	t := Where(zero, y.like(1), y).MulScalar(math.Pi)
@@ -124,6 +158,9 @@ func (x *Node) Sinc() *Node {
 
 // Logit returns log(x/(1-x)), the inverse of [Node.Sigmoid]: torch.logit.
 func (x *Node) Logit() *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.Logit() }); ok {
+		return y
+	}
 	y := x.asFloat("logit")
 	return y.Div(y.like(1).Sub(y)).Log()
 }
@@ -150,6 +187,9 @@ func (x *Node) Frac() *Node {
 // integer divided by zero is an error when the step runs. Of bool it is an
 // error. See [Node.Rem].
 func (x *Node) FMod(y *Node) *Node {
+	if z, ok := x.bothInF32(y, (*Node).FMod); ok {
+		return z
+	}
 	const op = "f_mod"
 	g := x.use(op, y)
 	ns := g.align(op, g.promote(x.n, y.n)...)
@@ -223,6 +263,9 @@ func (x *Node) floats(op string, y *Node) (a, b *Node) {
 // Hypot returns sqrt(x*x+y*y) without overflow: torch.hypot, but NaN beats an
 // infinity. At 0, 0 the gradient is NaN.
 func (x *Node) Hypot(y *Node) *Node {
+	if z, ok := x.bothInF32(y, (*Node).Hypot); ok {
+		return z
+	}
 	a, b := x.floats("hypot", y)
 	scale := a.StopGradient().Abs().Maximum(b.StopGradient().Abs())
 	ordinary := scale.Greater(scale.like(0)).And(scale.Less(scale.like(math.Inf(1))))
@@ -232,6 +275,9 @@ func (x *Node) Hypot(y *Node) *Node {
 
 // LogAddExp returns log(exp(x)+exp(y)) without overflow: torch.logaddexp.
 func (x *Node) LogAddExp(y *Node) *Node {
+	if z, ok := x.bothInF32(y, (*Node).LogAddExp); ok {
+		return z
+	}
 	a, b := x.floats("log_add_exp", y)
 	less := a.Less(b)
 	high, low := Where(less, b, a), Where(less, a, b)
@@ -241,6 +287,9 @@ func (x *Node) LogAddExp(y *Node) *Node {
 
 // XLogY returns x*log(y), 0 where x is 0 and y no NaN: torch.xlogy.
 func (x *Node) XLogY(y *Node) *Node {
+	if z, ok := x.bothInF32(y, (*Node).XLogY); ok {
+		return z
+	}
 	a, b := x.floats("x_log_y", y)
 	// Elsewhere 0 times a logarithm is 0, with the logarithm as its derivative.
 	ordinary := b.Greater(b.like(0)).And(b.Less(b.like(math.Inf(1)))).Or(b.IsNaN())

@@ -189,6 +189,9 @@ func Linspace(g *Graph, d types.DType, start, stop float64, n int) *Node {
 	}
 	checkNumber(op, start)
 	checkNumber(op, stop)
+	if d.IsHalf() {
+		return Linspace(g, F32, start, stop, n).Cast(d)
+	}
 	s := g.shape(op, []int{n})
 	t := types.Type{DType: d, Shape: s}
 	if s[0] < 2 {

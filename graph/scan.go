@@ -15,6 +15,9 @@ import (
 // CumSum returns the sums of the elements up to each: torch.cumsum. Integers
 // and bool are summed as i64.
 func (x *Node) CumSum(axis int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.CumSum(axis) }); ok {
+		return y
+	}
 	return x.widen("cumsum").scan("cumsum", axis, 0, (*Node).Add)
 }
 
@@ -22,12 +25,18 @@ func (x *Node) CumSum(axis int) *Node {
 // gradient is right where elements are 0, too. Integers and bool are multiplied
 // as i64.
 func (x *Node) CumProd(axis int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.CumProd(axis) }); ok {
+		return y
+	}
 	return x.widen("cumprod").scan("cumprod", axis, 1, (*Node).Mul)
 }
 
 // LogCumSumExp returns the logarithms of the sums of the exponentials of the
 // elements up to each, without overflow: torch.logcumsumexp.
 func (x *Node) LogCumSumExp(axis int) *Node {
+	if y, ok := x.inF32(func(x *Node) *Node { return x.LogCumSumExp(axis) }); ok {
+		return y
+	}
 	const op = "log_cum_sum_exp"
 	x.use(op)
 	x.wantFloat(op)
