@@ -216,6 +216,9 @@ func (f *fusion) readByRecomputed(n *ir.Node) bool {
 	return false
 }
 
+// costAgain is the cost of another element of a value that is read already.
+const costAgain = 12
+
 // tryRecompute lets the readers of n compute it again where that is cheap.
 func (f *fusion) tryRecompute(n *ir.Node) bool {
 	k := f.of[n]
@@ -271,7 +274,10 @@ func (f *fusion) tryRecompute(n *ir.Node) bool {
 		case kernel.FloorDiv, kernel.FloorMod:
 			cost += 2
 		case kernel.Load:
-			if !loads[e.Param] && in.nodes[e.Param].Shape().Size()*2 > n.Shape().Size() {
+			switch full := in.nodes[e.Param].Shape().Size()*2 > n.Shape().Size(); {
+			case full && loads[e.Param]:
+				cost += costAgain
+			case full:
 				large++
 			}
 			loads[e.Param] = true

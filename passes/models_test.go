@@ -177,6 +177,10 @@ var smallModels = []namedModel{
 		x := g.Input("x", graph.F32, 16, 20)
 		withGrads(g, x.LogSoftmax(-1), x)
 	}},
+	{"cumsum_grad", func(g *graph.Graph) {
+		x := g.Input("x", graph.F32, 16, 200)
+		withGrads(g, x.CumSum(-1), x)
+	}},
 	{"cross_entropy", func(g *graph.Graph) {
 		g.Output("loss", nn.CrossEntropy(g.Input("x", graph.F32, 16, 20), g.Input("y", graph.I32, 16)))
 	}},
