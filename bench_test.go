@@ -18,7 +18,7 @@ import (
 
 // workloads are the names under which the scripts in testdata/peers time the
 // same work in PyTorch, JAX and GoMLX.
-var workloads = []string{"ew_gelu_chain", "ew_broadcast", "softmax_rows", "layernorm_rows", "sumsq_cols", "gemm_f32", "train_mlp_mnist_b128", "train_cnn_mnist_b128"}
+var workloads = []string{"ew_gelu_chain", "ew_broadcast", "softmax_rows", "layernorm_rows", "sumsq_cols", "gemm_f32", "train_mlp_mnist_b128", "train_cnn_mnist_b128", "train_gpt_d128_l4_t64_b16"}
 
 // BenchmarkWorkload times one run of each workload on the CPU device, with all
 // data on the device:
