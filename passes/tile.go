@@ -310,8 +310,8 @@ func (t *tiler) rebuild() {
 	var out []kernel.Launch
 	done := make([]bool, len(t.p.Launches))
 	shared := map[string]*kernel.Kernel{}
-	var emit func(i int)
-	emit = func(i int) {
+	var emit func(i int, early bool)
+	emit = func(i int, early bool) {
 		if done[i] {
 			return
 		}
@@ -320,9 +320,11 @@ func (t *tiler) rebuild() {
 		if g != nil {
 			members = g.members
 		}
-		for n := range t.p.Launches {
-			if !slices.Contains(members, n) && !done[n] && slices.ContainsFunc(members, func(m int) bool { return t.deps[m].has(n) }) {
-				emit(n)
+		if g != nil || early { // else all that it needs stands before it
+			for n := range t.p.Launches {
+				if !slices.Contains(members, n) && !done[n] && slices.ContainsFunc(members, func(m int) bool { return t.deps[m].has(n) }) {
+					emit(n, true)
+				}
 			}
 		}
 		for _, m := range members {
@@ -344,7 +346,7 @@ func (t *tiler) rebuild() {
 		out = append(out, l)
 	}
 	for i := range t.p.Launches {
-		emit(i)
+		emit(i, false)
 	}
 	t.p.Launches = out
 }
