@@ -135,6 +135,7 @@ func (c *caster) again(n *ir.Node) *ir.Node {
 // add appends a node on the source line of n.
 func (c *caster) add(n *ir.Node, op ir.Op, a ir.Attr, args ...*ir.Node) *ir.Node {
 	b := ir.NewBuilder("")
+	b.At = n.Pos
 	m := b.New(op, a, args...)
 	m.Pos = n.Pos
 	c.out = append(c.out, m)
