@@ -117,6 +117,7 @@ func testContract(t *testing.T, s *suite) {
 	t.Run("epilogue", func(t *testing.T) { testEpilogue(t, s) })
 	t.Run("update", func(t *testing.T) { testUpdate(t, s) })
 	t.Run("convolutions", func(t *testing.T) { testConvolutions(t, s) })
+	t.Run("depthwise", func(t *testing.T) { testDepthwise(t, s) })
 	t.Run("operands", func(t *testing.T) { testOperands(t, s) })
 }
 

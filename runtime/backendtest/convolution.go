@@ -43,6 +43,53 @@ func testConvolutions(t *testing.T, s *suite) {
 	}
 }
 
+// testDepthwise has convolutions of each channel by its own weights, and their gradients.
+func testDepthwise(t *testing.T, s *suite) {
+	for _, v := range []convolution{
+		{2, 3, 14, 15, 0, 3, 3, 1, 1, 1},
+		{3, 17, 9, 11, 0, 3, 3, 1, 1, 1},
+		{2, 4, 21, 20, 0, 5, 3, 2, 2, 1},
+		{2, 2, 16, 33, 0, 2, 3, 1, 0, 2},
+	} {
+		for _, d := range []types.DType{types.F32, types.F64, types.I32} {
+			t.Run(fmt.Sprintf("%+v %s", v, d), func(t *testing.T) {
+				oh, ow := v.size(v.h, v.kh), v.size(v.w, v.kw)
+				xs, ws, ys := whole(d, v.n*v.c*v.h*v.w, 1), whole(d, v.c*v.kh*v.kw, 2), whole(d, v.n*v.c*oh*ow, 3)
+				build := func(dims, folded []int, f func(m *product, a, k []*kernel.Axis) *kernel.Expr) *kernel.Kernel {
+					m := &product{maker: newMaker("depthwise")}
+					a := m.axes(append(dims, folded...)...)
+					a, k := a[:len(dims)], a[len(dims):]
+					sum := m.sum(f(m, a, k), k...)
+					m.write(m.add(sum, sum), a...)
+					m.write(sum, a...)
+					return m.general()
+				}
+				forward := build([]int{v.n, v.c, oh, ow}, []int{v.kh, v.kw}, func(m *product, a, k []*kernel.Axis) *kernel.Expr {
+					x := m.in(d, xs.len())
+					e := v.at(m, x, v.c, v.h, v.w, m.Var(a[0]), m.Var(a[1]), v.window(m, a[2], k[0]), v.window(m, a[3], k[1]))
+					return m.mul(e, m.read(d, a[1], k[0], k[1]))
+				})
+				s.check(t, single(forward, xs, ws), Exact)
+				weights := build([]int{v.c, v.kh, v.kw}, []int{v.n, oh, ow}, func(m *product, a, k []*kernel.Axis) *kernel.Expr {
+					x := m.in(d, xs.len())
+					e := v.at(m, x, v.c, v.h, v.w, m.Var(k[0]), m.Var(a[0]), v.window(m, k[1], a[1]), v.window(m, k[2], a[2]))
+					return m.mul(m.read(d, k[0], a[0], k[1], k[2]), e)
+				})
+				s.check(t, single(weights, xs, ys), Exact)
+				if v.stride > 1 {
+					return
+				}
+				data := build([]int{v.n, v.c, v.h, v.w}, []int{v.kh, v.kw}, func(m *product, a, k []*kernel.Axis) *kernel.Expr {
+					y := m.in(d, ys.len())
+					e := v.at(m, y, v.c, oh, ow, m.Var(a[0]), m.Var(a[1]), v.back(m, a[2], k[0]), v.back(m, a[3], k[1]))
+					return m.mul(e, m.read(d, a[1], k[0], k[1]))
+				})
+				s.check(t, single(data, ys, ws), Exact)
+			})
+		}
+	}
+}
+
 // at is the place of element (n,c,h,w) of an array of the given sizes, or zero beyond its borders.
 func (v convolution) at(p *product, x, channels, height, width int, n, c, h, w *kernel.Expr) *kernel.Expr {
 	ix := p.IAdd(p.IMul(p.IAdd(p.IMul(p.IAdd(p.IMul(n, int64(channels)), c), int64(height)), h), int64(width)), w)
@@ -53,6 +100,11 @@ func (v convolution) at(p *product, x, channels, height, width int, n, c, h, w *
 // window is where a window that is at i looks with its element k.
 func (v convolution) window(p *product, i, k *kernel.Axis) *kernel.Expr {
 	return p.IAdd(p.IAdd(p.IMul(p.Var(i), int64(v.stride)), p.IMul(p.Var(k), int64(v.dilation))), p.Int(int64(-v.pad)))
+}
+
+// back is the window of stride 1 that looks at i with its element k.
+func (v convolution) back(p *product, i, k *kernel.Axis) *kernel.Expr {
+	return p.ISub(p.IAdd(p.Var(i), p.Int(int64(v.pad))), p.IMul(p.Var(k), int64(v.dilation)))
 }
 
 func (v convolution) arrays(d types.DType) (x, w, y array) {
@@ -85,10 +137,7 @@ func (v convolution) dataGradient(d types.DType) *draft {
 	p := newProduct(nil, []int{v.c}, []int{v.n, v.h, v.w}, []int{v.o, v.kh, v.kw})
 	_, ws, ys := v.arrays(d)
 	y := p.in(d, ys.len())
-	from := func(i, k *kernel.Axis) *kernel.Expr {
-		return p.ISub(p.IAdd(p.Var(i), p.Int(int64(v.pad))), p.IMul(p.Var(k), int64(v.dilation)))
-	}
-	b := v.at(p, y, v.o, oh, ow, p.Var(p.n[0]), p.Var(p.k[0]), from(p.n[1], p.k[1]), from(p.n[2], p.k[2]))
+	b := v.at(p, y, v.o, oh, ow, p.Var(p.n[0]), p.Var(p.k[0]), v.back(p, p.n[1], p.k[1]), v.back(p, p.n[2], p.k[2]))
 	p.write(p.of(p.read(d, p.k[0], p.m[0], p.k[1], p.k[2]), b), p.n[0], p.m[0], p.n[1], p.n[2])
 	return single(p.kernel(), ys, ws)
 }

@@ -12,6 +12,8 @@ import (
 // axes, with the stores as epilogue.
 type contraction struct {
 	d          types.DType
+	fold       *kernel.Expr
+	stencil    bool // A has no rows of its own
 	batchAxes  []*kernel.Axis
 	rows, cols []*kernel.Axis // of the result, as the stores see it
 	steps      []*kernel.Axis
@@ -47,8 +49,7 @@ type result struct {
 
 // contract compiles a contraction; it reports false for what the matrix product
 // cannot take.
-func (c *compiler) contract() bool {
-	s := c.k.Sched.Contract
+func (c *compiler) contract(s *kernel.Contraction) bool {
 	d := s.Fold.DType
 	switch d {
 	case types.F32, types.F64, types.I32, types.I64:
@@ -58,8 +59,8 @@ func (c *compiler) contract() bool {
 	if points(s.M) == 0 || points(s.N) == 0 || points(s.K) == 0 || points(s.Batch) == 0 || c.facts.sensitive[s.Fold] && c.facts.guarded[s.Fold] {
 		return false
 	}
-	x := &contraction{d: d, batchAxes: s.Batch, rows: s.M, cols: s.N, steps: s.K, shared: -1}
-	c.moveToBatch(x)
+	x := &contraction{d: d, fold: s.Fold, stencil: len(s.M) == 0, batchAxes: s.Batch, rows: s.M, cols: s.N, steps: s.K, shared: -1}
+	c.moveToBatch(x, s)
 	x.m, x.n, x.k, x.batches = points(x.rows), points(x.cols), points(x.steps), points(x.batchAxes)
 	x.a = c.operand(x, s.A, x.rows, x.n)
 	x.b = c.operand(x, s.B, x.cols, x.m)
@@ -89,7 +90,7 @@ func (c *compiler) contract() bool {
 // windows, such as the images of a convolution, batch axes, with the other
 // operand the same for each, where the result has other axes within or an image
 // is large: a product for each image needs little memory at a time.
-func (c *compiler) moveToBatch(x *contraction) {
+func (c *compiler) moveToBatch(x *contraction, s *kernel.Contraction) {
 	const (
 		work  = 1 << 14 // of a product that is worth a task
 		least = 16      // rows or columns that are left
@@ -103,7 +104,6 @@ func (c *compiler) moveToBatch(x *contraction) {
 			x.batchAxes, *own = append(x.batchAxes[:len(x.batchAxes):len(x.batchAxes)], (*own)[0]), (*own)[1:]
 		}
 	}
-	s := c.k.Sched.Contract
 	move(s.B, &x.cols, points(s.M))
 	move(s.A, &x.rows, points(s.N))
 }
@@ -164,9 +164,12 @@ func (x *contraction) choose(block bool) (err error) {
 }
 
 func planOf[T gemm.Element](serial bool, x *contraction) (p gemm.Plan, err error) {
-	if serial {
+	switch {
+	case x.stencil:
+		p, err = gemm.NewTiledPlan[T](x.m, x.n, x.k)
+	case serial:
 		p, err = gemm.NewSerialPlan[T](x.m, x.n, x.k)
-	} else {
+	default:
 		p, err = gemm.NewPlan[T](x.m, x.n, x.k)
 	}
 	for _, o := range []*operand{&x.a, &x.b} {
@@ -317,7 +320,7 @@ func offsets(axes []*kernel.Axis, coef map[*kernel.Axis]int64) []int64 {
 
 // direct returns where C goes if it is stored as it is, with contiguous rows.
 func (c *compiler) direct(x *contraction) *result {
-	if len(c.k.Stores) != 1 || c.k.Stores[0].Value != c.k.Sched.Contract.Fold || x.turned {
+	if len(c.k.Stores) != 1 || c.k.Stores[0].Value != x.fold || x.turned {
 		return nil
 	}
 	st := &c.k.Stores[0]

@@ -75,9 +75,13 @@ func compileKernel(k *kernel.Kernel) (p *plan, err error) {
 		}
 		done = true
 	case kernel.Contract:
-		done = c.contract()
+		done = c.contract(k.Sched.Contract)
 	case kernel.Rows:
 		done = c.rows()
+	case kernel.General:
+		if s := c.stencil(); s != nil {
+			done = c.contract(s)
+		}
 	}
 	if !done {
 		c.groups(k.Stores)

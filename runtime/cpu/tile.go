@@ -17,13 +17,13 @@ func (c *compiler) epilogue(b *builder, x *contraction) {
 	acc := b.in(n, func() value {
 		acc := b.reg(full, x.d.Size())
 		b.regs[acc.r].placed = true
-		b.subst[c.k.Sched.Contract.Fold] = source{reg: &acc}
+		b.subst[x.fold] = source{reg: &acc}
 		all := make([]int, len(c.k.Stores))
 		for i := range all {
 			all[i] = i
 		}
 		b.stores(c.k, all)
-		delete(b.subst, c.k.Sched.Contract.Fold)
+		delete(b.subst, x.fold)
 		return acc
 	})
 	b.emit(instr{fn: runTileRows, name: "tile", kind: productTile, dst: none, a: none, b: none, c: none, body: n.code,

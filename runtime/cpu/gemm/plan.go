@@ -37,6 +37,7 @@ type Plan struct {
 	engine  *engine // generated code; nil: portable code
 
 	rows, cols, depth int  // of a tile
+	vector            bool // a product with a vector runs on the micro-kernels
 	whole             bool // the epilogue gets whole tiles
 	page              int  // if not 0, passes end where a multiple of page steps does
 }
@@ -138,15 +139,31 @@ func newSerialPlan[T Element](l native.Level, m, n, k int) (Plan, error) {
 	case p.engine == nil:
 		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, depthBlock))))
 	default:
-		p.depth = max(1, ceilDiv(k, max(1, ceilDiv(k, engineDepth))))
-		p.rows = roundUp(ceilDiv(m, ceilDiv(m, engineRows)), p.engine.maxRows())
-		p.cols = p.engineCols(ceilDiv(m, p.rows))
+		p.cutForEngine()
 	}
 	return p, nil
 }
 
-// tiled reports whether the micro-kernels of the engine run the plan; products with a vector go without them.
-func (p Plan) tiled() bool { return p.engine != nil && p.M > 1 && p.N > 1 }
+// NewTiledPlan is [NewSerialPlan] for products that run on the micro-kernels, where there are any, even if one of the operands is
+// a vector: for an operand that is read through windows, and so packed anyway.
+func NewTiledPlan[T Element](m, n, k int) (Plan, error) {
+	p, err := newSerialPlan[T](level(), m, n, k)
+	if err == nil && p.engine != nil && m > 0 && n > 0 && !p.tiled() {
+		p.vector = true
+		p.cutForEngine()
+	}
+	return p, err
+}
+
+// cutForEngine sets the sizes of tiles.
+func (p *Plan) cutForEngine() {
+	p.depth = max(1, ceilDiv(p.K, max(1, ceilDiv(p.K, engineDepth))))
+	p.rows = roundUp(ceilDiv(p.M, ceilDiv(p.M, engineRows)), p.engine.maxRows())
+	p.cols = p.engineCols(ceilDiv(p.M, p.rows))
+}
+
+// tiled reports whether the micro-kernels of the engine run the plan; products with a vector mostly go without them.
+func (p Plan) tiled() bool { return p.engine != nil && (p.vector || p.M > 1 && p.N > 1) }
 
 // PackTasks returns the number of tasks of the packing phase, 0 if there is none. All of them must have finished
 // before the first task of the product starts.
