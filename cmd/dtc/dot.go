@@ -52,7 +52,7 @@ func titles(done *passes.Compiled) map[int]title {
 
 // Colours by what a thing is.
 var formColours = map[kernel.Form]string{
-	kernel.General: "#eceff1", kernel.Pointwise: "#e3f2fd", kernel.Rows: "#e8f5e9", kernel.Contract: "#fff3e0",
+	kernel.General: "#eceff1", kernel.Pointwise: "#e3f2fd", kernel.Rows: "#e8f5e9", kernel.Contract: "#fff3e0", kernel.Tiles: "#f3e5f5",
 }
 
 const (

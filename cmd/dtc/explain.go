@@ -150,16 +150,20 @@ func (x *explainer) stores(l *kernel.Launch, line func(what, text string)) {
 		}
 	}
 	at := 0
-	for j, q := range l.Kernel.Params {
-		if !q.Out {
-			continue
-		}
-		b := &x.done.Program.Buffers[l.Args[j]]
-		what := fmt.Sprintf("%s[%d]", b.DType, b.Len)
+	for _, j := range written(l.Kernel) {
+		var what string
 		if at < len(stored) {
 			what = fmt.Sprintf("%s %s", stored[at].Op, stored[at].Type)
 		}
 		at++
+		if j >= len(l.Args) {
+			line("local", what+": one block of it per worker is in memory")
+			continue
+		}
+		b := &x.done.Program.Buffers[l.Args[j]]
+		if what == "" {
+			what = fmt.Sprintf("%s[%d]", b.DType, b.Len)
+		}
 		var why []string
 		switch b.Kind {
 		case kernel.OutputBuffer:
@@ -172,6 +176,25 @@ func (x *explainer) stores(l *kernel.Launch, line func(what, text string)) {
 		}
 		line("stores", what+": "+strings.Join(why, ", "))
 	}
+}
+
+// written returns the numbers of the parameters that a kernel writes, in order; a
+// tiled kernel's locals follow its parameters.
+func written(k *kernel.Kernel) []int {
+	var out []int
+	for _, s := range k.Stages {
+		for j, q := range s.Kernel.Params {
+			if q.Out {
+				out = append(out, s.Args[j])
+			}
+		}
+	}
+	for j, q := range k.Params {
+		if q.Out && len(k.Stages) == 0 {
+			out = append(out, j)
+		}
+	}
+	return out
 }
 
 // recomputed returns the nodes of other clusters that the given ones compute
@@ -260,6 +283,9 @@ func loops(k *kernel.Kernel) string {
 		list("n", c.N)
 		list("k", c.K)
 		return s
+	}
+	if k.Sched.Form == kernel.Tiles {
+		return s + fmt.Sprintf(", %d stages, %d blocks", len(k.Stages), k.Sched.Blocks)
 	}
 	list("outer", k.Sched.Outer)
 	list("inner", k.Sched.Inner)
