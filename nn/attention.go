@@ -169,7 +169,7 @@ func (r *Rotary) Forward(x *graph.Node) *graph.Node {
 }
 
 // At turns x [...,length,size] by the given positions, integers of a shape that
-// broadcasts to [...,length].
+// broadcasts to [...,length]. Angles are of f32, for x of f64 of f64.
 func (r *Rotary) At(x, positions *graph.Node) *graph.Node {
 	const op = "rotary"
 	switch {
@@ -187,12 +187,15 @@ func (r *Rotary) At(x, positions *graph.Node) *graph.Node {
 	if half == 0 {
 		return x
 	}
-	rates := make([]float32, half)
+	rates := make([]float64, half)
 	for i := range rates {
-		rates[i] = float32(math.Pow(base, -float64(i)/float64(half)))
+		rates[i] = math.Pow(base, -float64(i)/float64(half))
 	}
-	g := x.Graph()
-	angles := positions.Cast(graph.F32).Unsqueeze(-1).Mul(graph.Constant(g, rates, half))
+	d := graph.F32
+	if x.DType() == graph.F64 {
+		d = graph.F64
+	}
+	angles := positions.Cast(d).Unsqueeze(-1).Mul(graph.Constant(x.Graph(), rates, half).Cast(d))
 	cos, sin := angles.Cos().Cast(x.DType()), angles.Sin().Cast(x.DType())
 	turn := func(a, b *graph.Node) (re, im *graph.Node) {
 		return a.Mul(cos).Sub(b.Mul(sin)), a.Mul(sin).Add(b.Mul(cos))

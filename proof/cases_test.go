@@ -53,6 +53,7 @@ type attrs struct {
 	ClipValue                                        float64 `json:"clip_value"`
 	Accumulate                                       int
 	layerAttrs
+	attentionAttrs
 
 	fed []*tensor.Tensor // the operands' values
 }
@@ -73,7 +74,7 @@ type suite struct {
 }
 
 // suites are the files of testdata/ops.
-var suites = []string{"ops", "layers"}
+var suites = []string{"ops", "layers", "attention"}
 
 var loadSuite = sync.OnceValues(func() (*suite, error) {
 	s := &suite{flat: map[string]*tensor.Tensor{}}

@@ -165,8 +165,8 @@ MODULES = {
 }
 
 
-def modules():
-    for name, (make, shapes) in MODULES.items():
+def modules(table):
+    for name, (make, shapes) in table.items():
         for shape in shapes:
             m = make()
             state = {}
@@ -202,5 +202,5 @@ if __name__ == "__main__":
     convolutions()
     pooling()
     norms()
-    modules()
+    modules(MODULES)
     store.write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers"), made_by="layers.py")
