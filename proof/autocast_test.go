@@ -78,3 +78,13 @@ func TestTrainingInMixedPrecision(t *testing.T) {
 	require.InDelta(t, accuracy[types.F32], accuracy[types.BF16], 0.02)
 	require.InDelta(t, accuracy[types.F32], accuracy[types.F16], 0.02)
 }
+
+// The losses of 50 steps in mixed precision are those of torch.autocast, as near
+// as rounding to 8 bits allows.
+func TestMixedPrecisionAgreesWithPyTorch(t *testing.T) {
+	mnist, small := parityLosses(t, "mlp_bf16_losses.txt")
+	dev := cpu.New()
+	defer dev.Close()
+	parity(t, dev, [4]int{30, 24, 16, 10}, 16, small, 5e-3, graph.Autocast(graph.BF16))
+	parity(t, dev, [4]int{784, 512, 256, 10}, 128, mnist, 5e-3, graph.Autocast(graph.BF16))
+}

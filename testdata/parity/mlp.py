@@ -7,7 +7,10 @@ computes as well, so that only the losses are kept. Made with PyTorch 2.15.0 on
 a CPU:
 
     python3 mlp.py > mlp_losses.txt
+    python3 mlp.py bf16 > mlp_bf16_losses.txt     # with torch.autocast
 """
+import sys
+
 import numpy as np
 import torch
 
@@ -39,10 +42,11 @@ def losses(sizes, batch, steps=50):
         y = x[:, :10].argmax(1)
         h = x
         for i in range(3):
-            h = h @ params[2 * i].T + params[2 * i + 1]
-            if i < 2:
-                h = h.relu()
-        loss = torch.nn.functional.cross_entropy(h, y)
+            with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in sys.argv):
+                h = torch.nn.functional.linear(h, params[2 * i], params[2 * i + 1])
+                if i < 2:
+                    h = h.relu()
+        loss = torch.nn.functional.cross_entropy(h.float(), y)
         opt.zero_grad()
         loss.backward()
         opt.step()
