@@ -42,7 +42,7 @@ func (m *MultiheadAttention) Forward(x *graph.Node) *graph.Node {
 
 // Attend returns the values [...,queries,size] that the queries
 // q [...,queries,size] find at the keys k [...,keys,size] and values
-// v [...,keys,size]. a says what they see; Dropout of the layer is added to it.
+// v [...,keys,size]. a says what they see; where its Dropout is 0, that of the layer counts.
 func (m *MultiheadAttention) Attend(q, k, v *graph.Node, a graph.Attention) *graph.Node {
 	const op = "multihead_attention"
 	if m == nil || m.InProjWeight == nil || m.OutProj == nil {
@@ -72,7 +72,9 @@ func (m *MultiheadAttention) Attend(q, k, v *graph.Node, a graph.Attention) *gra
 	for i := range in {
 		in[i] = splitHeads(in[i], m.Heads)
 	}
-	a.Dropout = max(a.Dropout, m.Dropout)
+	if a.Dropout == 0 {
+		a.Dropout = m.Dropout
+	}
 	return m.OutProj.Forward(joinHeads(in[0].Attention(in[1], in[2], a)))
 }
 
@@ -123,7 +125,7 @@ func (m *GroupedAttention) Forward(x *graph.Node) *graph.Node {
 }
 
 // Attend returns what the positions of x [...,length,size] find at those that a
-// lets them see.
+// lets them see; where its Dropout is 0, that of the layer counts.
 func (m *GroupedAttention) Attend(x *graph.Node, a graph.Attention) *graph.Node {
 	const op = "grouped_attention"
 	if m == nil || m.QProj == nil || m.KProj == nil || m.VProj == nil || m.OutputProj == nil {
@@ -144,7 +146,9 @@ func (m *GroupedAttention) Attend(x *graph.Node, a graph.Attention) *graph.Node 
 		q, k = m.Rotary.Forward(q), m.Rotary.Forward(k)
 	}
 	a.Grouped = m.KVHeads != m.Heads
-	a.Dropout = max(a.Dropout, m.Dropout)
+	if a.Dropout == 0 {
+		a.Dropout = m.Dropout
+	}
 	return m.OutputProj.Forward(joinHeads(q.Attention(k, v, a)))
 }
 
@@ -172,6 +176,9 @@ func (r *Rotary) Forward(x *graph.Node) *graph.Node {
 // broadcasts to [...,length]. Angles are of f32, for x of f64 of f64.
 func (r *Rotary) At(x, positions *graph.Node) *graph.Node {
 	const op = "rotary"
+	if r == nil {
+		graph.Fail(op, "there is no rotation; &nn.Rotary{} is the one of PyTorch's conventions")
+	}
 	switch {
 	case x.Rank() < 2 || !x.DType().IsFloat() || x.Dim(-1)%2 != 0:
 		graph.Fail(op, "wants floating-point vectors [...,length,size] of even size, got %s", x.TypeString())
@@ -179,6 +186,10 @@ func (r *Rotary) At(x, positions *graph.Node) *graph.Node {
 		graph.Fail(op, "wants integers as positions, got %s", positions.TypeString())
 	case r.Base < 0 || r.Base == 1 || math.IsNaN(r.Base) || math.IsInf(r.Base, 0):
 		graph.Fail(op, "base %v is not a finite number above 0 other than 1", r.Base)
+	}
+	rows := x.Shape()[:x.Rank()-1]
+	if b, err := types.Broadcast(positions.Shape(), rows); err != nil || !b.Equal(rows) {
+		graph.Fail(op, "positions %s do not broadcast to %v of %s", positions.TypeString(), rows, x.TypeString())
 	}
 	base, half := r.Base, x.Dim(-1)/2
 	if base == 0 {

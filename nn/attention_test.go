@@ -87,7 +87,57 @@ func TestAttentionMistakes(t *testing.T) {
 		"attention: 3 heads of queries do not share 2 of keys and 2 of values": func(g *graph.Graph) {
 			graph.Zeros(g, graph.F32, 3, 1, 4).Attention(graph.Zeros(g, graph.F32, 2, 1, 4), graph.Zeros(g, graph.F32, 2, 1, 4), graph.Attention{Grouped: true})
 		},
+		"attention: wants queries [...,queries,e], keys [...,keys,e] and values [...,keys,d]: f32[4], f32[3,4], f32[3,4]": func(g *graph.Graph) {
+			y := graph.Zeros(g, graph.F32, 3, 4)
+			graph.Zeros(g, graph.F32, 4).Attention(y, y, graph.Attention{})
+		},
+		"attention: grouped heads are dimension -3: f32[3,4], f32[3,4], f32[3,4]": func(g *graph.Graph) {
+			y := graph.Zeros(g, graph.F32, 3, 4)
+			y.Attention(y, y, graph.Attention{Grouped: true})
+		},
+		"attention: mask bool[3,1,2] has 3 heads, the queries 4": func(g *graph.Graph) {
+			y := graph.Zeros(g, graph.F32, 2, 2, 4)
+			graph.Zeros(g, graph.F32, 4, 1, 4).Attention(y, y, graph.Attention{Grouped: true, Mask: graph.Zeros(g, graph.Bool, 3, 1, 2)})
+		},
+		"attention: scale NaN is not finite": func(g *graph.Graph) {
+			y := x(g)
+			y.Attention(y, y, graph.Attention{Scale: math.NaN()})
+		},
+		"attention: queries f32[3,0] without elements need a scale": func(g *graph.Graph) {
+			y := graph.Zeros(g, graph.F32, 3, 0)
+			y.Attention(y, y, graph.Attention{})
+		},
+		"attention: wants floating-point numbers, got i32[3,4]": func(g *graph.Graph) {
+			y := graph.Zeros(g, graph.I32, 3, 4)
+			y.Attention(y, y, graph.Attention{})
+		},
+		"dropout: probability 1.5 is not between 0 and 1": func(g *graph.Graph) {
+			nn.NewMultiheadAttention(4, 2, nn.DropoutRate(1.5)).Forward(x(g))
+		},
+		"dropout: probability -1 is not between 0 and 1": func(g *graph.Graph) {
+			nn.NewMultiheadAttention(4, 2, nn.DropoutRate(-1)).Forward(x(g))
+		},
+		"attention: an operand is a nil node": func(g *graph.Graph) {
+			x(g).Attention(nil, nil, graph.Attention{})
+		},
+		"grouped_attention: the layer has no projections: layers are made by NewGroupedAttention": func(g *graph.Graph) { (*nn.GroupedAttention)(nil).Forward(x(g)) },
+		"grouped_attention: 0 heads do not divide the size 4":                                     func(g *graph.Graph) { nn.NewGroupedAttention(4, 0, 0).Forward(x(g)) },
+		"grouped_attention: wants vectors [...,length,4], got f32[4]": func(g *graph.Graph) {
+			nn.NewGroupedAttention(4, 2, 1).Forward(graph.Zeros(g, graph.F32, 4))
+		},
+		"rotary: there is no rotation":                                func(g *graph.Graph) { (*nn.Rotary)(nil).Forward(x(g)) },
+		"rotary: base -1 is not a finite number above 0 other than 1": func(g *graph.Graph) { (&nn.Rotary{Base: -1}).Forward(x(g)) },
+		"rotary: wants integers as positions, got f32[3]": func(g *graph.Graph) {
+			(&nn.Rotary{}).At(x(g), graph.Zeros(g, graph.F32, 3))
+		},
+		"rotary: positions i32[2,3] do not broadcast to [3] of f32[3,4]": func(g *graph.Graph) {
+			(&nn.Rotary{}).At(graph.Zeros(g, graph.F32, 3, 4), graph.Zeros(g, graph.I32, 2, 3))
+		},
+		"rotary: wants floating-point vectors [...,length,size] of even size, got f32[2,3]": func(g *graph.Graph) {
+			(&nn.Rotary{}).Forward(graph.Zeros(g, graph.F32, 2, 3))
+		},
+		"rank: the receiver is a nil node": func(g *graph.Graph) { nn.NewTransformerEncoderLayer(4, 2, 8).Forward(nil) },
 	} {
-		require.Contains(t, mistake(t, f), want)
+		t.Run(want, func(t *testing.T) { require.Contains(t, mistake(t, f), want) })
 	}
 }
