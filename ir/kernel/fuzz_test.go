@@ -13,6 +13,9 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add(exampleProgram().String())
 	f.Add(everyKernel().String())
+	tiles, err := os.ReadFile("testdata/tiles.txt")
+	require.NoError(f, err)
+	f.Add(string(tiles))
 	data, err := os.ReadFile("testdata/errors.txt")
 	require.NoError(f, err)
 	for part := range strings.SplitSeq(string(data), "\n=== ") {

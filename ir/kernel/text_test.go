@@ -235,6 +235,35 @@ func TestProgramPrintsAndParses(t *testing.T) {
 	require.Equal(t, p.Launches[0].Kernel.Params, parsed.Launches[0].Kernel.Params)
 }
 
+// A tile program prints as the text that it is parsed from.
+func TestTileProgramPrintsAndParses(t *testing.T) {
+	text, err := os.ReadFile("testdata/tiles.txt")
+	require.NoError(t, err)
+	k, err := ParseKernel(string(text))
+	require.NoError(t, err)
+	require.Equal(t, string(text), k.String())
+	require.Equal(t, 2, k.Sched.Blocks)
+	require.Equal(t, []Param{{types.F32, 8, false}}, k.Locals)
+	require.Equal(t, [][]int{{0, 2}, {2, 1}}, [][]int{k.Stages[0].Args, k.Stages[1].Args})
+
+	for _, broken := range []func(k *Kernel){
+		func(k *Kernel) { k.Stages[0].Kernel = nil },
+		func(k *Kernel) { k.Stages[0].Args[0] = -1 },
+		func(k *Kernel) { k.Stages[0].Args[0] = 3 },
+		func(k *Kernel) { k.Stages[0].Kernel = k },
+		func(k *Kernel) { k.Locals[0].Out = true },
+		func(k *Kernel) { k.Sites = []string{"gather"} },
+		func(k *Kernel) { k.Stores = k.Stages[0].Kernel.Stores },
+		func(k *Kernel) { k.Sched.Blocks = 0 },
+		func(k *Kernel) { k.Sched.Form = General },
+	} {
+		k, err := ParseKernel(string(text))
+		require.NoError(t, err)
+		broken(k)
+		require.Error(t, k.Verify())
+	}
+}
+
 func golden(t *testing.T, name, text string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
