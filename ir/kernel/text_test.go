@@ -250,7 +250,7 @@ func TestTileProgramPrintsAndParses(t *testing.T) {
 		func(k *Kernel) { k.Stages[0].Kernel = nil },
 		func(k *Kernel) { k.Stages[0].Args[0] = -1 },
 		func(k *Kernel) { k.Stages[0].Args[0] = 3 },
-		func(k *Kernel) { k.Stages[0].Kernel = k },
+		func(k *Kernel) { tiles := *k; k.Stages[0].Kernel = &tiles; tiles.Stages = nil },
 		func(k *Kernel) { k.Locals[0].Out = true },
 		func(k *Kernel) { k.Sites = []string{"gather"} },
 		func(k *Kernel) { k.Stores = k.Stages[0].Kernel.Stores },
