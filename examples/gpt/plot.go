@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -61,7 +63,7 @@ func (c *curves) write(path, compare string) error {
 		dashes []vg.Length
 	}{
 		{"training, by step", c.loss, blue, false, nil}, {"validation", c.valid, orange, true, nil},
-		{"validation, " + compare, other, green, true, []vg.Length{vg.Points(5), vg.Points(4)}},
+		{"validation, " + strings.TrimSuffix(filepath.Base(compare), filepath.Ext(compare)), other, green, true, []vg.Length{vg.Points(5), vg.Points(4)}},
 	} {
 		if len(s.points) == 0 {
 			continue
