@@ -33,6 +33,7 @@ type sizes struct {
 	regs, env, scratch int // scratch in bytes
 	temps, locals      int64
 	stageBufs          int
+	windows            int // bytes of the planes of a product's windows
 }
 
 // A lease is the memory of one running call.
@@ -92,7 +93,8 @@ func (e *executable) prepare() error {
 			e.need.regs, e.need.env = max(e.need.regs, len(ph.offset)), max(e.need.env, ph.env, taskSlot+1)
 			bytes := ph.scratch
 			if x := ph.contract; x != nil {
-				bytes += x.gemm.ScratchLen() * x.d.Size()
+				bytes += (x.gemm.ScratchLen() + x.turnLen()) * x.d.Size()
+				e.need.windows = max(e.need.windows, (x.a.windowLen()+x.b.windowLen())*x.d.Size())
 			}
 			e.need.scratch = max(e.need.scratch, bytes)
 		})
@@ -227,7 +229,7 @@ func (e *executable) newLease() (*lease, error) {
 
 func (e *executable) newState() *state {
 	st := &state{
-		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), products: map[*contraction]product{}, args: simd.NewArgs(),
+		ptr: make([]unsafe.Pointer, e.need.regs), env: make([]int64, e.need.env), scratch: alignedWords(e.need.scratch), windows: alignedWords(e.need.windows), products: map[*contraction]product{}, args: simd.NewArgs(),
 		stageBufs: make([]mem, 0, e.need.stageBufs),
 	}
 	st.n[scalar] = 1

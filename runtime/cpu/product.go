@@ -44,12 +44,9 @@ func newTypedProduct[T gemm.Element](st *state, x *contraction) *typedProduct[T]
 	p := &typedProduct[T]{x: x, st: st}
 	p.g.Plan = x.gemm
 	p.g.A, p.g.B = &p.a, &p.b
-	p.g.A = p.packer(&x.a, &p.a, &p.ta, &p.wa)
-	p.g.B = p.packer(&x.b, &p.b, &p.tb, &p.wb)
-	if x.turned {
-		rows, cols := x.gemm.TileSize()
-		p.turn = make([]T, rows*cols)
-	}
+	planes := wordsOf[T](st.windows)
+	p.g.A = p.packer(&x.a, &p.a, &p.ta, &p.wa, planes)
+	p.g.B = p.packer(&x.b, &p.b, &p.tb, &p.wb, planes[x.a.windowLen():])
 	if x.direct == nil {
 		p.g.Epilogue = p.finish
 	}
@@ -57,10 +54,10 @@ func newTypedProduct[T gemm.Element](st *state, x *contraction) *typedProduct[T]
 }
 
 // packer returns the operand that o describes, as one of the given kinds.
-func (p *typedProduct[T]) packer(o *operand, s *gemm.Strided[T], t *table[T], w **gemm.WindowOf[T]) gemm.Packer[T] {
+func (p *typedProduct[T]) packer(o *operand, s *gemm.Strided[T], t *table[T], w **gemm.WindowOf[T], planes []T) gemm.Packer[T] {
 	switch {
 	case o.window != nil:
-		*w = gemm.NewWindowOf[T](p.x.gemm, o.window)
+		*w = gemm.NewWindowOf(p.x.gemm, o.window, planes)
 		return *w
 	case o.rows != nil:
 		t.rows, t.steps = o.rows, o.steps
@@ -92,6 +89,14 @@ func (p *typedProduct[T]) bind(item int) {
 	p.a.Data, p.b.Data = a[max(0, atA):], b[max(0, atB):]
 	p.ta.data, p.ta.base = a, atA
 	p.tb.data, p.tb.base = b, atB
+	if (p.wa != nil || p.wb != nil) && p.st.windowed != x {
+		p.st.windowed = x
+		for _, w := range [...]*gemm.WindowOf[T]{p.wa, p.wb} {
+			if w != nil {
+				w.Reset()
+			}
+		}
+	}
 	if p.wa != nil {
 		p.wa.Bind(a, atA)
 	}
@@ -101,6 +106,28 @@ func (p *typedProduct[T]) bind(item int) {
 	if x.direct != nil {
 		p.g.C, p.g.LDC = buffer[T](p.st, x.direct.buf)[atC:], int(x.direct.stride)
 	}
+}
+
+// wordsOf returns memory as elements.
+func wordsOf[T gemm.Element](w []uint64) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(w))), len(w)*8/int(unsafe.Sizeof(*new(T))))
+}
+
+// turnLen returns the elements of a tile on its way from rows to columns.
+func (x *contraction) turnLen() int {
+	if !x.turned {
+		return 0
+	}
+	rows, cols := x.gemm.TileSize()
+	return rows * cols
+}
+
+// windowLen returns the elements of the planes of an operand.
+func (o *operand) windowLen() int {
+	if o.window == nil {
+		return 0
+	}
+	return o.window.Memory()
 }
 
 // sharedOf returns the packed operands of an item of the batch.
@@ -123,8 +150,10 @@ func (p *typedProduct[T]) run(ph *phase, task int) {
 	p.bind(task / per)
 	p.code = ph.code
 	p.g.Ahead = p.x.ahead(p.st, p.g.Ahead[:0], p.item)
-	scratch := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(p.st.scratch))), len(p.st.scratch)*8/int(unsafe.Sizeof(*new(T))))
-	p.g.Run(task%per, p.sharedOf(p.item), scratch[ph.scratch/int(unsafe.Sizeof(*new(T))):][:p.x.gemm.ScratchLen()])
+	scratch := wordsOf[T](p.st.scratch)[ph.scratch/int(unsafe.Sizeof(*new(T))):]
+	n := p.x.gemm.ScratchLen()
+	p.turn = scratch[n : n+p.x.turnLen()]
+	p.g.Run(task%per, p.sharedOf(p.item), scratch[:n])
 }
 
 // finish hands a tile of C to the stores.

@@ -92,6 +92,8 @@ type state struct {
 	phase    *phase // that the registers are set up for
 	args     *simd.Args
 	products map[*contraction]product
+	windows  []uint64     // planes of the windows of one product
+	windowed *contraction // whose they are
 
 	locals    []byte // local values of the block that is at work
 	stageBufs []mem  // of the stage that runs

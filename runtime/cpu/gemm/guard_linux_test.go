@@ -52,7 +52,7 @@ func guardPages(t *testing.T) {
 							if asA == 0 {
 								g.Plan, g.LDC = mustPlan[float32](others, rows, k), rows
 							}
-							x := NewWindowOf[float32](g.Plan, w)
+							x := NewWindowOf(g.Plan, w, make([]float32, w.Memory()))
 							x.Bind(data, 0)
 							g.A, g.B = x, s
 							if asA == 0 {

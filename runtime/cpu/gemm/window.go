@@ -115,9 +115,10 @@ type WindowOf[T Element] struct {
 	pieces []piece
 }
 
-// NewWindowOf returns the operand of a plan that w describes.
-func NewWindowOf[T Element](p Plan, w *Window) *WindowOf[T] {
-	x := &WindowOf[T]{Window: w, memory: make([]T, w.Memory()), filled: make([]int64, len(w.Planes)), page: -1}
+// NewWindowOf returns the operand of a plan that w describes. It keeps its planes in memory, which has at least w.Memory()
+// elements, all zero; see [WindowOf.Reset] for memory that others use too.
+func NewWindowOf[T Element](p Plan, w *Window, memory []T) *WindowOf[T] {
+	x := &WindowOf[T]{Window: w, memory: memory[:w.Memory()], filled: make([]int64, len(w.Planes)), page: -1}
 	if p.tiled() {
 		x.engine = p.engine
 	}
@@ -138,6 +139,9 @@ func (w *Window) fits(rows, k int) error {
 	}
 	return nil
 }
+
+// Reset prepares the planes after someone else has used their memory. [WindowOf.Bind] must follow.
+func (x *WindowOf[T]) Reset() { clear(x.memory) }
 
 // turn makes page the one that the planes show.
 func (x *WindowOf[T]) turn(page int) {

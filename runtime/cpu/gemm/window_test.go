@@ -103,7 +103,7 @@ func windows(t *testing.T) {
 					const others = 21
 					y := newMatrix(others, steps, "k-major", normal[float32](r))
 					asA, asB := mustPlan[float32](rows, others, steps).WithPages(len(w.Steps)), mustPlan[float32](others, rows, steps).WithPages(len(w.Steps))
-					a, b := NewWindowOf[float32](asA, w), NewWindowOf[float32](asB, w)
+					a, b := NewWindowOf(asA, w, make([]float32, w.Memory())), NewWindowOf(asB, w, make([]float32, w.Memory()))
 					for range 2 {
 						fill()
 						a.Bind(data, 0)
