@@ -67,6 +67,9 @@ var productSizes = [][3]int{ // m, n, k
 func testContract(t *testing.T, s *suite) {
 	for _, d := range []types.DType{types.F32, types.F64, types.I32, types.I64, types.F16, types.BF16} {
 		for _, sz := range productSizes {
+			if d.IsHalf() && sz[0]*sz[1]*sz[2] > 1<<16 {
+				continue // the products are those of f32
+			}
 			t.Run(fmt.Sprintf("%s %dx%dx%d", d, sz[0], sz[1], sz[2]), func(t *testing.T) {
 				for layout := range 4 {
 					if d != types.F32 && layout%3 != 0 {
@@ -190,13 +193,13 @@ func testUpdate(t *testing.T, s *suite) {
 		}
 	}
 	// More columns than a tile of the product has, through every element size.
-	p := newProduct(nil, []int{70}, []int{1100}, []int{3})
+	p := newProduct(nil, []int{6}, []int{1100}, []int{3})
 	c := p.of(p.operands(types.F32, 0))
 	for _, d := range allTypes {
 		p.write(p.Cast(c, d), p.result()...)
 		p.write(p.Cast(p.Cast(p.add(c, p.Const(types.F32, 9.75)), d), types.F32), p.result()...)
 	}
-	s.check(t, single(p.kernel(), whole(types.F32, 210, 1), whole(types.F32, 3300, 2)), Exact)
+	s.check(t, single(p.kernel(), whole(types.F32, 18, 1), whole(types.F32, 3300, 2)), Exact)
 }
 
 // testOperands has factors that are more than a load.
