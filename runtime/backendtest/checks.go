@@ -149,9 +149,11 @@ func testCheckAndVariables(t *testing.T, s *suite) {
 }
 
 // double multiplies n numbers by 2.
-func double(n int) *kernel.Kernel {
+func double(n int) *kernel.Kernel { return doubleOf(types.F32, n) }
+
+func doubleOf(d types.DType, n int) *kernel.Kernel {
 	m := newMaker("double")
 	a := m.axes(n)
-	m.write(m.mul(m.read(types.F32, a...), m.Const(types.F32, 2)), a...)
+	m.write(m.mul(m.read(d, a...), m.Const(d, 2)), a...)
 	return m.pointwise()
 }

@@ -32,6 +32,7 @@ func RunAll(t *testing.T, open func() device.Device) {
 		{"Folds", testFolds},
 		{"Rows", testRows},
 		{"Contract", testContract},
+		{"Tiles", testTiles},
 		{"Checks", testChecks},
 		{"Aliasing", testAliasing},
 		{"Programs", testPrograms},
