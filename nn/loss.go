@@ -28,6 +28,7 @@ type lossOptions struct {
 	delta     float64
 	logTarget bool
 	given     []string
+	missing   bool // weights that are nil
 }
 
 // WithReduction sets the reduction of any loss; the default is the mean.
@@ -43,7 +44,7 @@ func LabelSmoothing(e float64) LossOption {
 // weight of its class; w has shape [classes]. The mean divides by the sum of the
 // weights of the rows, except with a target of probabilities.
 func ClassWeights(w *graph.Node) LossOption {
-	return func(o *lossOptions) { o.weights = w; o.give("class weights") }
+	return func(o *lossOptions) { o.weights, o.missing = w, o.missing || w == nil; o.give("class weights") }
 }
 
 // IgnoreIndex leaves rows whose label is i out of [CrossEntropy] or [NLL]: their
@@ -56,13 +57,16 @@ func IgnoreIndex(i int) LossOption {
 // PositiveWeight multiplies the loss of the positive target of
 // [BCEWithLogits] by w, which broadcasts to it: pos_weight.
 func PositiveWeight(w *graph.Node) LossOption {
-	return func(o *lossOptions) { o.positive = w; o.give("a weight of positives") }
+	return func(o *lossOptions) {
+		o.positive, o.missing = w, o.missing || w == nil
+		o.give("a weight of positives")
+	}
 }
 
 // Weights multiplies the elements of [BCEWithLogits] by w, which broadcasts to
 // them.
 func Weights(w *graph.Node) LossOption {
-	return func(o *lossOptions) { o.weights = w; o.give("weights") }
+	return func(o *lossOptions) { o.weights, o.missing = w, o.missing || w == nil; o.give("weights") }
 }
 
 // Delta sets the distance at which [Huber] and [SmoothL1] become linear: delta
@@ -86,6 +90,9 @@ func options(op string, opts []LossOption, takes ...string) lossOptions {
 			graph.Fail(op, "an option is nil")
 		}
 		f(&o)
+	}
+	if o.missing {
+		graph.Fail(op, "the weights are a nil node")
 	}
 	for _, g := range o.given {
 		known := false

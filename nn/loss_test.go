@@ -264,6 +264,9 @@ func TestLossMistakes(t *testing.T) {
 			return nn.CrossEntropy(x, x, nn.IgnoreIndex(0))
 		},
 		"nll: the target is class indices, got f32[2,3]": func(_ *graph.Graph, x, _ *graph.Node) *graph.Node { return nn.NLL(x, x) },
+		"cross_entropy: the weights are a nil node": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
+			return nn.CrossEntropy(x, y, nn.ClassWeights(nil))
+		},
 		"nll: does not take label smoothing": func(_ *graph.Graph, x, y *graph.Node) *graph.Node {
 			return nn.NLL(x, y, nn.LabelSmoothing(0.1))
 		},
