@@ -2,15 +2,12 @@ package dumbtorch_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"dumbtorch/examples/models"
 	"dumbtorch/ir/kernel"
-	"dumbtorch/ir/types"
 	"dumbtorch/runtime/cpu"
 	"dumbtorch/runtime/device"
 	"dumbtorch/runtime/session"
@@ -44,7 +41,7 @@ func BenchmarkWorkload(b *testing.B) {
 }
 
 // prepare compiles an example and fills its buffers: inputs with the example's
-// feeds, variables with small normal numbers.
+// feeds, variables with their first values.
 func prepare(b *testing.B, name string) (exe device.Executable, in, out []device.Buffer) {
 	ex, err := models.Get(name)
 	require.NoError(b, err)
@@ -63,7 +60,6 @@ func prepare(b *testing.B, name string) (exe device.Executable, in, out []device
 	code, err := step.Program(nil)
 	require.NoError(b, err)
 	feeds := ex.Feeds(1)
-	r := rand.New(rand.NewPCG(1, 2))
 	alloc := func(buf *kernel.Buffer, data []byte) device.Buffer {
 		d, err := dev.Alloc(buf.Bytes())
 		require.NoError(b, err)
@@ -76,14 +72,9 @@ func prepare(b *testing.B, name string) (exe device.Executable, in, out []device
 		in = append(in, alloc(&p.Buffers[i], feeds[p.Buffers[i].Name].Bytes()))
 	}
 	for _, i := range p.Of(kernel.VariableBuffer) {
-		buf := &p.Buffers[i]
-		data := make([]byte, buf.Bytes())
-		if buf.DType == types.F32 {
-			for j := range buf.Len {
-				*(*float32)(unsafe.Pointer(&data[4*j])) = float32(r.NormFloat64() * 0.03)
-			}
-		}
-		in = append(in, alloc(buf, data))
+		first, err := s.Get(p.Buffers[i].Name)
+		require.NoError(b, err)
+		in = append(in, alloc(&p.Buffers[i], first.Bytes()))
 	}
 	for _, i := range p.Of(kernel.OutputBuffer) {
 		out = append(out, alloc(&p.Buffers[i], nil))

@@ -54,6 +54,52 @@ def cnn_step():
     return train(loss_of, params, 1e-3)
 
 
+def gpt_step():
+    params, ids, labels = w.gpt_inputs()
+    params = {name: jnp.asarray(a) for name, a in params.items()}
+    ids, labels = jnp.asarray(ids), jnp.asarray(labels)
+    mask = jnp.tril(jnp.ones((w.CONTEXT, w.CONTEXT), bool))
+
+    def loss_of(p):
+        def norm(x, name):
+            d = x - x.mean(-1, keepdims=True)
+            return d * jax.lax.rsqrt((d * d).mean(-1, keepdims=True) + 1e-5) * p[name + ".weight"] + p[name + ".bias"]
+
+        def linear(x, name):
+            return x @ p[name + ".weight"].T + p[name + ".bias"]
+
+        x = p["tok_emb"][ids] + p["pos_emb"]
+        b, n, d = x.shape
+        for i in range(w.LAYERS):
+            q, k, v = linear(norm(x, f"{i}.ln1"), f"{i}.qkv").reshape(b, n, 3, w.HEADS, d // w.HEADS).transpose(2, 0, 3, 1, 4)
+            s = jnp.where(mask, q @ k.swapaxes(-1, -2) * (d // w.HEADS) ** -0.5, -jnp.inf)
+            y = jax.nn.softmax(s, -1) @ v
+            x = x + linear(y.swapaxes(1, 2).reshape(b, n, d), f"{i}.proj")
+            x = x + linear(jax.nn.gelu(linear(norm(x, f"{i}.ln2"), f"{i}.fc1"), approximate=True), f"{i}.fc2")
+        return cross_entropy((norm(x, "ln") @ p["head"].T).reshape(-1, w.VOCABULARY), labels.reshape(-1))
+
+    # AdamW, as torch.optim.AdamW has it.
+    @jax.jit
+    def step(params, m, v, n):
+        loss, grads = jax.value_and_grad(loss_of)(params)
+        n = n + 1
+        c1, c2 = 1 - 0.9**n, jnp.sqrt(1 - 0.999**n)
+        m = {k: 0.9 * m[k] + 0.1 * g for k, g in grads.items()}
+        v = {k: 0.999 * v[k] + 0.001 * g * g for k, g in grads.items()}
+        params = {k: p * (1 - 1e-4 * 0.01) - 1e-4 / c1 * m[k] / (jnp.sqrt(v[k]) / c2 + 1e-8) for k, p in params.items()}
+        return params, m, v, n, loss
+
+    zeros = {k: jnp.zeros_like(p) for k, p in params.items()}
+    state = [params, zeros, zeros, jnp.float32(0)]
+
+    def run():
+        *state[:], loss = step(*state)
+        loss.block_until_ready()
+        return loss
+
+    return run
+
+
 def cross_entropy(logits, y):
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
 
@@ -76,6 +122,8 @@ def train(loss_of, params, rate):
 
 
 def build(name):
+    if name == "train_gpt_d128_l4_t64_b16":
+        return gpt_step()
     if name == "train_mlp_mnist_b128":
         return mlp_step()
     if name == "train_cnn_mnist_b128":

@@ -66,7 +66,38 @@ def cnn_step(compiled):
     return torch.compile(step) if compiled else step
 
 
+def gpt_step(compiled):
+    params, ids, labels = w.gpt_inputs()
+    p = {name: t(a).requires_grad_() for name, a in params.items()}
+    ids, labels = torch.from_numpy(ids), torch.from_numpy(labels)
+    opt = torch.optim.AdamW(list(p.values()), lr=1e-4, weight_decay=0.01, fused=True)
+
+    def norm(x, name):
+        return F.layer_norm(x, (w.WIDTH,), p[name + ".weight"], p[name + ".bias"])
+
+    def linear(x, name):
+        return F.linear(x, p[name + ".weight"], p[name + ".bias"])
+
+    def step():
+        opt.zero_grad(set_to_none=True)
+        x = F.embedding(ids, p["tok_emb"]) + p["pos_emb"]
+        b, n, d = x.shape
+        for i in range(w.LAYERS):
+            q, k, v = linear(norm(x, f"{i}.ln1"), f"{i}.qkv").reshape(b, n, 3, w.HEADS, d // w.HEADS).permute(2, 0, 3, 1, 4)
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + linear(y.transpose(1, 2).reshape(b, n, d), f"{i}.proj")
+            x = x + linear(F.gelu(linear(norm(x, f"{i}.ln2"), f"{i}.fc1"), approximate="tanh"), f"{i}.fc2")
+        loss = F.cross_entropy(F.linear(norm(x, "ln"), p["head"]).flatten(0, 1), labels.flatten())
+        loss.backward()
+        opt.step()
+        return loss
+
+    return torch.compile(step) if compiled else step
+
+
 def build(name, compiled):
+    if name == "train_gpt_d128_l4_t64_b16":
+        return gpt_step(compiled)
     if name == "train_mlp_mnist_b128":
         return mlp_step(compiled)
     if name == "train_cnn_mnist_b128":

@@ -39,6 +39,30 @@ def cnn_inputs():
 # Per image: the first convolution forward and for its weights, the others also for what they read.
 CNN_FLOPS = 2 * BATCH * (2 * 784 * 32 * 9 + 3 * (196 * 64 * 32 * 9 + 3136 * 128 + 128 * 10))
 
+VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, GPT_BATCH = 96, 64, 128, 4, 4, 16
+
+
+def gpt_inputs():
+    """The weights of a transformer by name, as examples/models has them, and tokens."""
+    shapes = {"tok_emb": (VOCABULARY, WIDTH), "pos_emb": (CONTEXT, WIDTH), "ln.weight": (WIDTH,), "ln.bias": (WIDTH,), "head": (VOCABULARY, WIDTH)}
+    for i in range(LAYERS):
+        for name, shape in {
+            "ln1.weight": (WIDTH,), "ln1.bias": (WIDTH,), "qkv.weight": (3 * WIDTH, WIDTH), "qkv.bias": (3 * WIDTH,),
+            "proj.weight": (WIDTH, WIDTH), "proj.bias": (WIDTH,), "ln2.weight": (WIDTH,), "ln2.bias": (WIDTH,),
+            "fc1.weight": (4 * WIDTH, WIDTH), "fc1.bias": (4 * WIDTH,), "fc2.weight": (WIDTH, 4 * WIDTH), "fc2.bias": (WIDTH,),
+        }.items():
+            shapes[f"{i}.{name}"] = shape
+    params = {}
+    for k, (name, shape) in enumerate(shapes.items()):
+        norm = "ln" in name and name.endswith("weight")
+        params[name] = np.ones(shape, np.float32) if norm else normal(100 + k, *shape) * np.float32(0.02)
+    r = np.random.default_rng(2)
+    return params, r.integers(0, VOCABULARY, (GPT_BATCH, CONTEXT)), r.integers(0, VOCABULARY, (GPT_BATCH, CONTEXT))
+
+
+# Per token three times the products with the weights, and with keys and values of all places.
+GPT_FLOPS = 3 * 2 * GPT_BATCH * CONTEXT * (LAYERS * (12 * WIDTH * WIDTH + 2 * CONTEXT * WIDTH) + VOCABULARY * WIDTH)
+
 # name: (bytes, flops)
 WORK = {
     "ew_gelu_chain": (12 * CHAIN, 0),
@@ -49,6 +73,7 @@ WORK = {
     "gemm_f32": (0, 2 * SIDE**3),
     "train_mlp_mnist_b128": (0, MLP_FLOPS),
     "train_cnn_mnist_b128": (0, CNN_FLOPS),
+    "train_gpt_d128_l4_t64_b16": (0, GPT_FLOPS),
 }
 
 
