@@ -439,6 +439,10 @@ func (b *builder) fetch(buf int, ix index, mask value, d types.DType) value {
 	}
 	var v value
 	switch {
+	case mask.r == none && b.rowTerms(&ix) != nil:
+		v = b.op("load.rows", bySize(d, opLoadRows[uint8], opLoadRows[uint16], opLoadRows[uint32], opLoadRows[uint64]), cl, d.Size(), false)
+		in := b.last()
+		in.aff, in.terms, in.width = ix.affine(b, cl), b.rowTerms(&ix), b.cur.lanes.width()
 	case len(ix.vec) > 0:
 		at := b.vector(ix, cl)
 		if mask.r != none {

@@ -187,6 +187,22 @@ func (b *builder) visible(a *kernel.Axis) bool {
 	return false
 }
 
+// rowTerms returns what an index of lanes adds of values of their rows, if that
+// is all that is not affine in it.
+func (b *builder) rowTerms(ix *index) []term {
+	if b.cur.row == 0 || ix.cl != full || len(ix.vec) == 0 {
+		return nil
+	}
+	var terms []term
+	for _, t := range ix.vec {
+		if t.v.cl != row {
+			return nil
+		}
+		terms = append(terms, term{t.coef, int(t.v.r)})
+	}
+	return terms
+}
+
 // fromIndex returns the index e as data of type d, which can hold it.
 func (b *builder) fromIndex(e *kernel.Expr, d types.DType, mask value) value {
 	ix := b.index(e, mask)
@@ -245,6 +261,16 @@ func (b *builder) pred(e *kernel.Expr, mask value) value {
 			onAffine, onVector, name = opAffineEq0, opEq0, "eq0"
 		}
 		ix := b.index(e.Args[0], mask)
+		if terms := b.rowTerms(&ix); terms != nil && isWord(e.Args[0]) {
+			fn, kind := predRows[ge0], semGe0
+			if e.Kind == kernel.Eq0 {
+				fn, kind = predRows[eq0], semEq0
+			}
+			v := b.op(name+".rows", fn, full, 1, false)
+			in := b.last()
+			in.aff, in.terms, in.width, in.sem = ix.affine(b, full), terms, b.cur.lanes.width(), sem{kind: kind, d: types.Bool}
+			return v
+		}
 		if len(ix.vec) > 0 {
 			return b.op(name, onVector, ix.cl, 1, false, b.vector(ix, ix.cl))
 		}

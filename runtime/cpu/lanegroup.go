@@ -319,6 +319,9 @@ func (g *laneGroup) emit(in *instr, t simd.Type) bool {
 		}
 	case semIota, semGe0, semEq0:
 		if v, ok = g.index(in); ok {
+			if v, ok = g.ofRows(in, v); !ok {
+				return false
+			}
 			switch {
 			case in.sem.kind == semIota:
 				v, ok = g.b.Convert(simd.I32, t, v)
@@ -401,6 +404,27 @@ func (g *laneGroup) index(in *instr) (simd.Value, bool) {
 		x, _ = g.b.Binary(kernel.Mul, simd.I32, x, g.b.Const(uint32(lane)))
 	}
 	return g.b.Binary(kernel.Add, simd.I32, x, v)
+}
+
+// ofRows adds to an index what it has of values of the rows, 64-bit numbers of
+// which the lower half is enough.
+func (g *laneGroup) ofRows(in *instr, v simd.Value) (simd.Value, bool) {
+	if len(in.terms) > 0 && g.c.width == 0 {
+		return 0, false
+	}
+	for _, t := range in.terms {
+		x, ok := g.get(reg(t.at), simd.I32)
+		if ok {
+			x, ok = g.b.Binary(kernel.Mul, simd.I32, x, g.b.Const(uint32(t.coef)))
+		}
+		if ok {
+			v, ok = g.b.Binary(kernel.Add, simd.I32, v, x)
+		}
+		if !ok {
+			return 0, false
+		}
+	}
+	return v, true
 }
 
 // running returns the scalar that a fold continues.

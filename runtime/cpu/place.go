@@ -146,6 +146,9 @@ func (in *instr) eachRead(f func(reg)) {
 			f(reg(t.at))
 		}
 	}
+	for _, t := range in.terms {
+		f(reg(t.at))
+	}
 	if in.check != nil {
 		for _, t := range in.check.at.regs {
 			f(reg(t.at))

@@ -42,7 +42,8 @@ type instr struct {
 	body  []instr
 	loop  *loop
 	check *check
-	acc   reg // register that is put on the rows of a tile
+	terms []term // of rows, added to the index at aff
+	acc   reg    // register that is put on the rows of a tile
 	sem   sem
 	lane  *laneLoop
 	rect  *rectangle
