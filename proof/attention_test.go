@@ -1,11 +1,13 @@
 package proof
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"dumbtorch/graph"
 	"dumbtorch/passes"
@@ -21,7 +23,7 @@ type attentionSizes [5]int
 
 // attend returns value and gradients of an attention, and the text of its
 // kernels.
-func attend(t *testing.T, dev device.Device, debug string, n attentionSizes, a graph.Attention, shared int) ([]*tensor.Tensor, string) {
+func attend(t require.TestingT, dev device.Device, debug string, n attentionSizes, a graph.Attention, shared int) ([]*tensor.Tensor, string) {
 	b, h, l, s, e := n[0], n[1], n[2], n[3], n[4]
 	g, err := graph.Build("attention", func(g *graph.Graph) {
 		q, k, v := g.Input("q", graph.F32, b, h, l, e), g.Input("k", graph.F32, b, shared, s, e), g.Input("v", graph.F32, b, shared, s, e)
@@ -46,7 +48,7 @@ func attend(t *testing.T, dev device.Device, debug string, n attentionSizes, a g
 		feeds[name], err = tensor.From(hashed(uint64(i), b*heads*rows*e), b, heads, rows, e)
 		require.NoError(t, err)
 	}
-	res, err := step.Run(t.Context(), feeds)
+	res, err := step.Run(context.Background(), feeds)
 	require.NoError(t, err)
 	defer res.Release()
 	var out []*tensor.Tensor
@@ -98,4 +100,32 @@ func TestAttentionTiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Attention of any size has the same bits as tiled kernels and without, with any
+// number of threads.
+func TestAttentionTilesOfAnySize(t *testing.T) {
+	one, many := cpu.New(cpu.WithThreads(1)), cpu.New(cpu.WithThreads(3))
+	tiled := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		n := func(name string, from, to int) int { return rapid.IntRange(from, to).Draw(rt, name) }
+		shared := n("shared heads", 1, 3)
+		sizes := attentionSizes{n("batch", 1, 3), shared * n("group", 1, 3), n("queries", 1, 100), n("keys", 1, 100), n("size", 1, 12)}
+		if rapid.Bool().Draw(rt, "square") {
+			sizes[3] = sizes[2]
+		}
+		a := graph.Attention{Causal: rapid.Bool().Draw(rt, "causal")}
+		if n("dropout", 0, 3) == 0 {
+			a.Dropout = 0.3
+		}
+		want, _ := attend(rt, one, "check,tile/off", sizes, a, shared)
+		for _, dev := range []device.Device{one, many} {
+			got, text := attend(rt, dev, "check", sizes, a, shared)
+			tiled += strings.Count(text, "tiles(")
+			for i := range want {
+				require.True(rt, tensor.Equal(got[i], want[i]), "result %d", i)
+			}
+		}
+	})
+	require.NotZero(t, tiled)
 }
