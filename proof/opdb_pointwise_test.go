@@ -121,10 +121,9 @@ var pointwise = map[string]entry{
 		return nil
 	}),
 	"nn.functional.softplus": plain("input beta threshold", func(c *call) *node {
-		if c.float("threshold", 20) < 15 {
-			leave("a threshold of softplus that shows")
-		}
-		return c.input().Softplus(c.float("beta", 1))
+		x, beta := c.input(), c.float("beta", 1)
+		above := x.MulScalar(beta).Greater(graph.Scalar(c.g, x.DType(), c.float("threshold", 20)))
+		return graph.Where(above, x, x.Softplus(beta))
 	}),
 	"nn.functional.glu": plain("input dim", func(c *call) *node { return c.input().GLU(c.axis("dim", -1, c.input())) }),
 	"nn.functional.prelu": plain("input weight", func(c *call) *node {

@@ -288,6 +288,11 @@ func TestOpDB(t *testing.T) {
 			}
 		})
 	}
+	if *opdbBase == "" {
+		for n := range entries {
+			require.True(t, table.rows[n] != nil && table.rows[n].passed > 0, "no sample of %s passes", n)
+		}
+	}
 	if *opdbTable {
 		require.NotEmpty(t, *opdbBase, "the table is about the cases of -opdb")
 		require.NoError(t, os.WriteFile(filepath.Join("..", "testdata", "PARITY.md"), []byte(table.markdown(t, base)), 0o644))

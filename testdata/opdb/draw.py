@@ -46,9 +46,13 @@ def name(op):
     return op.name + ("/" + op.variant_test_name if op.variant_test_name else "")
 
 
+# Elements of the arguments of a sample; of its results four times as many.
+MOST = 20000
+
+
 class Recorder:
-    def __init__(self, elements):
-        self.store, self.elements = Store(), elements
+    def __init__(self):
+        self.store = Store()
 
     def tensor(self, t):
         if t.dtype not in DTYPES:
@@ -86,12 +90,12 @@ class Recorder:
 
     def arguments(self, s, wrt):
         values = [s.input, *s.args, *s.kwargs.values()]
-        if sum(t.numel() for t in tensors(values)) > self.elements:
-            raise LeftOut(f"more than {self.elements} elements")
+        if sum(t.numel() for t in tensors(values)) > MOST:
+            raise LeftOut(f"more than {MOST} elements")
         for t in tensors(values):
             if t.dtype not in DTYPES:
                 raise LeftOut(f"{str(t.dtype).removeprefix('torch.')} values")
-        return [self.value(v, wrt) for v in (s.input, *s.args)], {k: self.value(v, wrt) for k, v in sorted(s.kwargs.items())}
+        return [self.value(v, wrt) for v in (s.input, *s.args)], {k: self.value(v, wrt) for k, v in sorted(s.kwargs.items()) if not isinstance(v, torch.memory_format)}
 
     def sample(self, op, s):
         wrt = []
@@ -100,8 +104,8 @@ class Recorder:
         outs = list(out) if isinstance(out, (list, tuple)) else [out]
         if not all(torch.is_tensor(o) for o in outs):
             raise LeftOut("results that are no tensors")
-        if sum(o.numel() for o in outs) > 4 * self.elements:
-            raise LeftOut(f"more than {4 * self.elements} elements")
+        if sum(o.numel() for o in outs) > 4 * MOST:
+            raise LeftOut(f"more than {4 * MOST} elements")
         record = {"op": name(op), "args": args, "kw": kw, "out": [self.tensor(o) for o in outs]}
         live = [o for o in outs if o.requires_grad]
         if wrt and live:
@@ -148,12 +152,12 @@ def draw(op, rec, args):
     grad = op.supports_autograd and dtype.is_floating_point
 
     def samples():
-        small = []
-        for s in op.sample_inputs("cpu", dtype, requires_grad=grad):
-            if args.per_entry and sum(t.numel() for t in tensors([s.input, *s.args, *s.kwargs.values()])) > args.elements:
-                continue  # others are there
-            small.append(s)
-        return choose(small, args.per_entry, rng)
+        every = list(op.sample_inputs("cpu", dtype, requires_grad=grad))
+        if not args.per_entry:
+            return every
+        size = {id(s): sum(t.numel() for t in tensors([s.input, *s.args, *s.kwargs.values()])) for s in every}
+        small = [s for s in every if size[id(s)] <= args.elements]
+        return choose(small or sorted(every, key=lambda s: size[id(s)])[:1], args.per_entry, rng)
 
     def errors():
         return choose(op.error_inputs("cpu") if op.error_inputs_func else [], args.per_entry, rng)
@@ -177,7 +181,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--per-entry", type=int, default=0, help="samples and error inputs of an entry, 0: all")
-    p.add_argument("--elements", type=int, default=20000, help="of all arguments of a sample together")
+    p.add_argument("--elements", type=int, default=130, help="with --per-entry, at most so many in a sample's arguments, where there are such samples")
     p.add_argument("--entries", default=os.path.join(HERE, "entries.txt"), help="the names of the entries, one a line")
     p.add_argument("--out", default=os.path.join(HERE, "sample"))
     args = p.parse_args()
@@ -186,7 +190,7 @@ def main():
     table = {name(op): op for op in op_db}
     if missing := [n for n in wanted if n not in table]:
         sys.exit(f"op_db has no entries {missing}")
-    rec = Recorder(args.elements)
+    rec = Recorder()
     for n in wanted:
         draw(table[n], rec, args)
     rec.store.write(args.out, "draw.py")
