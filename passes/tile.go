@@ -106,7 +106,8 @@ func (t *tiler) best(i int) *tileGroup {
 		if rows%d != 0 || g.bytes/int64(batch*d) > maxBlock && (d+1)*minTileRows <= rows {
 			continue
 		}
-		if s := t.grow(i, batch*d); s != nil && s.bytes >= g.bytes {
+		// What is no longer local, such as keys that all rows read, is small.
+		if s := t.grow(i, batch*d); s != nil && s.bytes >= g.bytes/4*3 {
 			return s
 		}
 		break

@@ -16,8 +16,9 @@ type cutAxis struct {
 // cutKernel returns k with block axes for the given number of blocks: those
 // that the indices of the parameters inside tell, split where a block takes part
 // of an axis, and leading everywhere. It returns nil if the indices do not tell,
-// or not all the same, if a fold runs over a block axis, or for a kernel of
-// another structure than a product, rows without sinks, or points.
+// or not all the same, if a fold other than a plain product's runs over a block
+// axis, or for a kernel of another structure than a product, rows without sinks,
+// or points.
 func cutKernel(k *kernel.Kernel, blocks int, inside func(param int) bool) *kernel.Kernel {
 	if len(k.Sites) > 0 || len(k.Stores) == 0 {
 		return nil
@@ -58,8 +59,19 @@ func cutKernel(k *kernel.Kernel, blocks int, inside func(param int) bool) *kerne
 	default:
 		return nil
 	}
+	// The last block axes may be folded by a product that is stored as it is.
+	sums := false
 	for _, c := range cut {
-		if folded.Has(c.axis) || inner.Has(c.axis) || slices.ContainsFunc(k.Stores, func(s kernel.Store) bool { return !slices.Contains(s.Axes, c.axis) }) {
+		switch {
+		case inner.Has(c.axis):
+			return nil
+		case folded.Has(c.axis):
+			f := k.Sched.Contract
+			if f == nil || len(k.Stores) != 1 || k.Stores[0].Value != f.Fold || inside(k.Stores[0].Param) {
+				return nil
+			}
+			sums = true
+		case sums || slices.ContainsFunc(k.Stores, func(s kernel.Store) bool { return !slices.Contains(s.Axes, c.axis) }):
 			return nil
 		}
 	}
@@ -116,24 +128,26 @@ func blockAxes(ix *kernel.Expr, n, blocks int) ([]cutAxis, bool) {
 
 // splitAxes returns k with the axes of cut leading everywhere as its block axes.
 func splitAxes(k *kernel.Kernel, cut []cutAxis) *kernel.Kernel {
-	b := kernel.NewBuilder()
-	out := &kernel.Kernel{Name: k.Name, Params: k.Params}
-	out.Sched.Form = k.Sched.Form
-	m := &kernel.Mapping{Axes: map[*kernel.Axis]*kernel.Axis{}, Vars: map[*kernel.Axis]*kernel.Expr{}, Param: func(p int) int { return p }}
 	if len(k.Axes)+len(cut) > kernel.MaxAxes {
 		return nil
 	}
+	b := kernel.NewBuilder()
+	out := &kernel.Kernel{Name: k.Name, Params: k.Params}
+	out.Sched.Form = k.Sched.Form
+	m := &kernel.Mapping{Axes: map[*kernel.Axis]*kernel.Axis{}, Split: map[*kernel.Axis][2]*kernel.Axis{}, Param: func(p int) int { return p }}
 	block := map[*kernel.Axis]*kernel.Axis{}
 	for _, a := range k.Axes {
 		i := slices.IndexFunc(cut, func(c cutAxis) bool { return c.axis == a })
-		if i < 0 || cut[i].inner == 1 {
+		switch {
+		case i < 0:
+			m.Axes[a] = b.NewAxis(a.Name, a.Extent)
+		case cut[i].inner == 1:
 			m.Axes[a] = b.NewAxis(a.Name, a.Extent)
 			block[a] = m.Axes[a]
-			continue
+		default:
+			block[a] = b.NewAxis(a.Name+".b", a.Extent/cut[i].inner)
+			m.Split[a] = [2]*kernel.Axis{block[a], b.NewAxis(a.Name+".r", cut[i].inner)}
 		}
-		block[a] = b.NewAxis(a.Name+".b", a.Extent/cut[i].inner)
-		m.Axes[a] = b.NewAxis(a.Name+".r", cut[i].inner)
-		m.Vars[a] = b.IAdd(b.IMul(b.Var(block[a]), int64(cut[i].inner)), b.Var(m.Axes[a]))
 	}
 	for _, c := range cut {
 		out.Sched.Block = append(out.Sched.Block, block[c.axis])
@@ -141,22 +155,38 @@ func splitAxes(k *kernel.Kernel, cut []cutAxis) *kernel.Kernel {
 	rest := func(as []*kernel.Axis) []*kernel.Axis {
 		var list []*kernel.Axis
 		for _, a := range as {
-			if !slices.Contains(out.Sched.Block, m.Axes[a]) {
+			if s, ok := m.Split[a]; ok {
+				list = append(list, s[1])
+			} else if block[a] == nil {
 				list = append(list, m.Axes[a])
 			}
 		}
 		return list
 	}
-	lead := func(as []*kernel.Axis) []*kernel.Axis { return append(slices.Clone(out.Sched.Block), rest(as)...) }
+	// lead puts the block axes that a list has, or that it gets from others, first.
+	lead := func(as []*kernel.Axis, has func(a *kernel.Axis) bool) []*kernel.Axis {
+		var list []*kernel.Axis
+		for _, c := range cut {
+			if has(c.axis) {
+				list = append(list, block[c.axis])
+			}
+		}
+		return append(list, rest(as)...)
+	}
 	for _, s := range k.Stores {
-		out.Stores = append(out.Stores, kernel.Store{Axes: lead(s.Axes), Param: s.Param, Index: b.Import(s.Index, m), Value: b.Import(s.Value, m)})
+		out.Stores = append(out.Stores, kernel.Store{
+			Axes: lead(s.Axes, func(a *kernel.Axis) bool { return slices.Contains(s.Axes, a) }), Param: s.Param, Index: b.Import(s.Index, m), Value: b.Import(s.Value, m),
+		})
 	}
 	if c := k.Sched.Contract; c != nil {
+		folded := func(a *kernel.Axis) bool { return slices.Contains(c.K, a) }
 		out.Sched.Contract = &kernel.Contraction{
-			Fold: b.Import(c.Fold, m), A: b.Import(c.A, m), B: b.Import(c.B, m), Batch: lead(c.Batch), M: rest(c.M), N: rest(c.N), K: rest(c.K),
+			Fold: b.Import(c.Fold, m), A: b.Import(c.A, m), B: b.Import(c.B, m),
+			Batch: lead(c.Batch, func(a *kernel.Axis) bool { return !folded(a) }), M: rest(c.M), N: rest(c.N), K: lead(c.K, folded),
 		}
 	} else {
-		out.Sched.Outer, out.Sched.Inner = lead(k.Sched.Outer), rest(k.Sched.Inner)
+		all := func(*kernel.Axis) bool { return true }
+		out.Sched.Outer, out.Sched.Inner = lead(k.Sched.Outer, all), rest(k.Sched.Inner)
 	}
 	out.Axes = b.Axes()
 	return out

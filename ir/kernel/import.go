@@ -9,9 +9,9 @@ type Mapping struct {
 	// Index, when not nil, changes the index of a load of a parameter; both are
 	// of the new builder, the parameter has its old number.
 	Index func(param int, ix *Expr) *Expr
-	// Vars, when not nil, has what takes the place of axes outside of folds.
-	Vars map[*Axis]*Expr
-	done map[*Expr]*Expr
+	// Split has axes that become two, an outer and an inner one.
+	Split map[*Axis][2]*Axis
+	done  map[*Expr]*Expr
 }
 
 // Import rebuilds e, made by another builder, in b under the mapping. Axes that
@@ -23,13 +23,18 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	if r := m.done[e]; r != nil {
 		return r
 	}
-	if v := m.Vars[varOf(e)]; v != nil {
-		return v
-	}
 	c := *e
 	c.Axes, c.Args = nil, nil
 	for _, a := range e.Axes {
-		c.Axes = append(c.Axes, b.importAxis(a, m))
+		s, split := m.Split[a]
+		switch {
+		case split && e.Kind == Var:
+			return b.IAdd(b.IMul(b.Var(s[0]), int64(s[1].Extent)), b.Var(s[1]))
+		case split:
+			c.Axes = append(c.Axes, s[0], s[1])
+		default:
+			c.Axes = append(c.Axes, b.importAxis(a, m))
+		}
 	}
 	for _, a := range e.Args {
 		c.Args = append(c.Args, b.Import(a, m))
@@ -46,14 +51,6 @@ func (b *Builder) Import(e *Expr, m *Mapping) *Expr {
 	r := b.normal(&c)
 	m.done[e] = r
 	return r
-}
-
-// varOf returns the axis that e is, or nil.
-func varOf(e *Expr) *Axis {
-	if e.Kind == Var {
-		return e.Axes[0]
-	}
-	return nil
 }
 
 func (b *Builder) importAxis(a *Axis, m *Mapping) *Axis {

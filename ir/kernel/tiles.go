@@ -107,21 +107,53 @@ func (k *Kernel) checkStage(s Stage, values []Param) error {
 	return nil
 }
 
+// Summed returns the last block axes over which the stage sums: those of a
+// product that is stored as it is. Blocks that differ in them alone run in order,
+// each adding to what the ones before have stored.
+func (s Stage) Summed() []*Axis {
+	k := s.Kernel
+	c := k.Sched.Contract
+	if c == nil || len(k.Stores) != 1 || k.Stores[0].Value != c.Fold {
+		return nil
+	}
+	block := k.Sched.Block
+	n := len(block)
+	for n > 0 && slices.Contains(c.K, block[n-1]) {
+		n--
+	}
+	return block[n:]
+}
+
+// Steps returns how many blocks in a row a device must run in order: those over
+// which a stage of a tiled kernel sums; 1 if none does.
+func (k *Kernel) Steps() int {
+	n := int64(1)
+	for _, s := range k.Stages {
+		n = max(n, points64(s.Summed()))
+	}
+	return int(n)
+}
+
 // checkBlocks checks that the stage can run block by block: its block axes lead
-// in every store, no fold runs over one, and the elements of a value inside the
-// tiled kernel that a point reads or writes are of the point's own block.
+// in every store, no fold runs over one but that of [Stage.Summed], and the
+// elements of a value inside the tiled kernel that a point reads or writes are of
+// the point's own block.
 func (s Stage) checkBlocks(blocks int, inside []bool) error {
 	k := s.Kernel
 	block := k.Sched.Block
 	if points64(block) != int64(blocks) {
 		return fmt.Errorf("kernel %s has %d blocks of %d", k.Name, points64(block), blocks)
 	}
-	over := SetOf(block)
+	kept := block[:len(block)-len(s.Summed())]
 	for i, st := range k.Stores {
-		if len(st.Axes) < len(block) || !slices.Equal(st.Axes[:len(block)], block) {
+		if len(st.Axes) < len(kept) || !slices.Equal(st.Axes[:len(kept)], kept) {
 			return fmt.Errorf("kernel %s: store %d does not run over the block axes first", k.Name, i)
 		}
 	}
+	if len(kept) < len(block) && inside[s.Args[k.Stores[0].Param]] {
+		return fmt.Errorf("kernel %s: a sum over blocks is read before it is whole", k.Name)
+	}
+	over := SetOf(kept)
 	var err error
 	at := func(param int, ix *Expr) {
 		if a := s.Args[param]; err == nil && inside[a] && !inBlock(ix, block, k.Params[param].Len) {

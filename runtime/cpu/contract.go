@@ -19,6 +19,8 @@ type contraction struct {
 	steps      []*kernel.Axis
 	m, n, k    int
 	batches    int
+	summed     int  // of the batch axes, points that add to one product; 0: none do
+	inner      int  // points of the batch axes after those
 	turned     bool // the product computes the columns of the result as rows
 	gemm       gemm.Plan
 	a, b       operand
@@ -60,6 +62,9 @@ func (c *compiler) contract(s *kernel.Contraction) bool {
 		return false
 	}
 	x := &contraction{d: d, fold: s.Fold, stencil: len(s.M) == 0, batchAxes: s.Batch, rows: s.M, cols: s.N, steps: s.K, shared: -1}
+	if !c.sumOverBlocks(x) {
+		return false
+	}
 	c.moveToBatch(x, s)
 	x.m, x.n, x.k, x.batches = points(x.rows), points(x.cols), points(x.steps), points(x.batchAxes)
 	x.a = c.operand(x, s.A, x.rows, x.n)
@@ -76,7 +81,11 @@ func (c *compiler) contract(s *kernel.Contraction) bool {
 	}
 	b := c.builder(0)
 	b.point = kernel.SetOf(s.Batch) | kernel.SetOf(s.M) | kernel.SetOf(s.N)
+	x.inner = points(x.batchAxes[len(c.k.Sched.Block):])
 	if x.direct = c.direct(x); x.direct == nil {
+		if x.summed > 0 {
+			return false
+		}
 		c.epilogue(b, x)
 	}
 	p := c.finish(b, "contract", x.gemm.Tasks()*x.batches, 1)
@@ -84,6 +93,22 @@ func (c *compiler) contract(s *kernel.Contraction) bool {
 	p.squareTiles(b, x)
 	p.work = x.batches * x.m * x.n * (x.k/16 + countOps(p.code))
 	return true
+}
+
+// sumOverBlocks makes batch axes of the last block axes if the stores do not run
+// over them: each block adds its product to what the ones before have stored.
+func (c *compiler) sumOverBlocks(x *contraction) bool {
+	block := c.k.Sched.Block
+	n := len(block)
+	for n > 0 && !slices.Contains(c.k.Stores[0].Axes, block[n-1]) {
+		n--
+	}
+	if n == len(block) {
+		return true
+	}
+	x.summed = points(block[n:])
+	x.batchAxes = slices.Concat(block, x.batchAxes[n:])
+	return len(x.steps) > 0 && points(x.rows) > 1 && points(x.cols) > 1
 }
 
 // moveToBatch makes the outermost axes of an operand that is read through

@@ -23,6 +23,7 @@ type phase struct {
 	contract  *contraction
 	packs     bool     // packs the operands of contract
 	stages    []*stage // of a tiled kernel: run in the place of code
+	steps     int      // blocks of a task
 	whole     bool     // stages are one, with one phase, whose tasks these are
 }
 

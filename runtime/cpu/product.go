@@ -103,6 +103,9 @@ func (p *typedProduct[T]) bind(item int) {
 	if p.wb != nil {
 		p.wb.Bind(b, atB)
 	}
+	if x.summed > 0 {
+		p.g.Accumulate = p.item/x.inner%x.summed > 0
+	}
 	if x.direct != nil {
 		p.g.C, p.g.LDC = buffer[T](p.st, x.direct.buf)[atC:], int(x.direct.stride)
 	}

@@ -25,13 +25,13 @@ type local struct {
 	len           int
 }
 
-// compileTiles compiles a tiled kernel: one phase with a task for each block,
-// which takes all stages; or, where a stage cannot be cut into blocks, all the
+// compileTiles compiles a tiled kernel: one phase with a task for each block, or
+// for those that run in order, which takes all stages; or, where a stage cannot be cut into blocks, all the
 // stages' phases one after the other.
 func (c *compiler) compileTiles() error {
 	if stages, bytes, err := c.blockStages(); err != nil || stages != nil {
 		if err == nil {
-			p := &phase{name: "blocks", stages: stages, positions: c.k.Sched.Blocks, grain: 1, env: taskSlot + 1}
+			p := &phase{name: "blocks", stages: stages, positions: c.k.Sched.Blocks / c.k.Steps(), grain: 1, env: taskSlot + 1, steps: c.k.Steps()}
 			for _, s := range stages {
 				for _, inner := range s.phases {
 					p.work += inner.work
@@ -47,7 +47,9 @@ func (c *compiler) compileTiles() error {
 		c.temp(q.DType, q.Len)
 	}
 	for _, s := range c.k.Stages {
-		pl, err := compileKernel(s.Kernel)
+		k := *s.Kernel
+		k.Sched.Block = nil
+		pl, err := compileKernel(&k)
 		if err != nil {
 			return err
 		}
@@ -106,7 +108,8 @@ func (c *compiler) blockStages() (stages []*stage, bytes int64, err error) {
 }
 
 // inBlock returns the stage's kernel with local values that hold one block: the
-// terms of their indices that number the block are gone.
+// terms of their indices that number the block are gone. A sum over blocks is
+// left as that over the steps of one.
 func inBlock(s kernel.Stage, params, blocks int) *kernel.Kernel {
 	k := *s.Kernel
 	k.Params = slices.Clone(k.Params)
@@ -142,13 +145,22 @@ func inBlock(s kernel.Stage, params, blocks int) *kernel.Kernel {
 		})
 		return b.IAdd(own, b.Int(c))
 	}
+	summed := s.Summed()
+	value := func(e *kernel.Expr) *kernel.Expr {
+		if len(summed) == 0 || e.Kind != kernel.Fold {
+			return b.Import(e, m)
+		}
+		own := slices.DeleteFunc(slices.Clone(e.Axes), func(a *kernel.Axis) bool { return slices.Contains(summed, a) })
+		return b.FoldAxes(e.Op, axes(own), b.Import(e.Args[0], m))
+	}
 	k.Stores = slices.Clone(k.Stores)
 	for i, st := range k.Stores {
-		k.Stores[i] = kernel.Store{Axes: axes(st.Axes), Param: st.Param, Index: m.Index(st.Param, b.Import(st.Index, m)), Value: b.Import(st.Value, m)}
+		k.Stores[i] = kernel.Store{Axes: axes(st.Axes), Param: st.Param, Index: m.Index(st.Param, b.Import(st.Index, m)), Value: value(st.Value)}
 	}
 	if x := k.Sched.Contract; x != nil {
+		own := slices.DeleteFunc(slices.Clone(x.K), func(a *kernel.Axis) bool { return slices.Contains(summed, a) })
 		k.Sched.Contract = &kernel.Contraction{
-			Fold: b.Import(x.Fold, m), A: b.Import(x.A, m), B: b.Import(x.B, m), Batch: axes(x.Batch), M: axes(x.M), N: axes(x.N), K: axes(x.K),
+			Fold: value(x.Fold), A: b.Import(x.A, m), B: b.Import(x.B, m), Batch: axes(x.Batch), M: axes(x.M), N: axes(x.N), K: axes(own),
 		}
 	}
 	return &k
@@ -163,7 +175,11 @@ func (p *plan) blockwise(k *kernel.Kernel, blocks int) bool {
 	}
 	switch k.Sched.Form {
 	case kernel.Contract:
-		if len(p.phases) != 1 || p.phases[0].contract == nil || !lead(k.Sched.Contract.Batch) {
+		x := (*contraction)(nil)
+		if len(p.phases) == 1 {
+			x = p.phases[0].contract
+		}
+		if x == nil || x.summed == 0 && !lead(k.Sched.Contract.Batch) {
 			return false
 		}
 	case kernel.Rows:
@@ -186,26 +202,35 @@ func (p *plan) blockwise(k *kernel.Kernel, blocks int) bool {
 // of the one phase of one.
 func (l *lease) takeStages(st *state, j *job, task int) {
 	ph := j.phase
-	for _, s := range ph.stages {
+	if ph.whole {
+		s := ph.stages[0]
 		st.stageBufs = s.bind(st, l.bufs[j.launch])
-		for _, inner := range s.phases {
-			st.enter(inner, st.stageBufs)
-			if ph.whole {
-				st.runTask(inner, task)
-				continue
-			}
-			n := inner.positions / ph.positions
-			st.task, st.env[taskSlot] = task, int64(task)
-			if inner.contract == nil {
-				st.lo, st.hi = task*n, (task+1)*n
-				run(st, inner.code)
-				continue
-			}
-			for t := task * n; t < (task+1)*n; t++ {
-				st.runTask(inner, t)
+		st.enter(s.phases[0], st.stageBufs)
+		st.runTask(s.phases[0], task)
+		return
+	}
+	for block := task * ph.steps; block < (task+1)*ph.steps; block++ {
+		for _, s := range ph.stages {
+			st.stageBufs = s.bind(st, l.bufs[j.launch])
+			for _, inner := range s.phases {
+				st.enter(inner, st.stageBufs)
+				st.runBlock(inner, block, inner.positions/(ph.positions*ph.steps))
 			}
 		}
 	}
+}
+
+// runBlock runs the n positions of a phase that belong to a block.
+func (st *state) runBlock(ph *phase, block, n int) {
+	if ph.contract != nil {
+		for t := block * n; t < (block+1)*n; t++ {
+			st.runTask(ph, t)
+		}
+		return
+	}
+	st.task, st.env[taskSlot] = block, int64(block)
+	st.lo, st.hi = block*n, (block+1)*n
+	run(st, ph.code)
 }
 
 // bind lists the stage's buffers.
@@ -239,7 +264,7 @@ func (p *phase) describe() string {
 	case p.whole:
 		return fmt.Sprintf("%d tasks", p.positions)
 	case p.stages != nil:
-		return fmt.Sprintf("%d blocks of %d stages", p.positions, len(p.stages))
+		return fmt.Sprintf("%d blocks of %d stages, %d blocks a task", p.positions*p.steps, len(p.stages), p.steps)
 	}
 	return fmt.Sprintf("%d tasks, %d bytes of registers", p.positionsToTasks(), p.scratch)
 }

@@ -170,7 +170,7 @@ func (g *Product[T]) engineRows(bufA, b, c []T, ldc, m, rows, n0, cols, k0, k1 i
 	e := g.Plan.engine
 	v, depth := e.lanes(), k1-k0
 	args := kernelArgs{k: int64(depth), ldc: int64(ldc * e.elem)}
-	if k0 == 0 {
+	if g.fresh(k0) {
 		args.fresh = 1
 	}
 	a, rs, ks := g.rowsOfA(bufA, m, rows, k0, k1)
@@ -195,7 +195,7 @@ func (g *Product[T]) engineRows(bufA, b, c []T, ldc, m, rows, n0, cols, k0, k1 i
 		} else {
 			in := args
 			in.c, in.ldc = unsafe.Pointer(&edge), int64(width*e.elem)
-			if k0 > 0 {
+			if !g.fresh(k0) {
 				for r := range rows {
 					copy(edge[r*width:][:cols-n], c[r*ldc+n:])
 				}

@@ -22,6 +22,10 @@ type Product[T Element] struct {
 	Ahead    []Ahead
 	C        []T
 	LDC      int
+	// Accumulate adds the product to C instead of storing it: the steps are as if
+	// they followed those of the product that made C. It wants no Epilogue, and
+	// M and N above 1.
+	Accumulate bool
 }
 
 // Check reports whether every access of the product stays inside its memory. It cannot look inside a [PackerFunc].
@@ -100,6 +104,7 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 		c, ldc = g.C[m0*g.LDC+n0:], g.LDC
 	}
 	switch {
+	case p.K == 0 && g.Accumulate:
 	case p.K == 0:
 		for r := range m1 - m0 {
 			clear(c[r*ldc:][:n1-n0])
@@ -116,6 +121,9 @@ func (g *Product[T]) runTile(i int, shared, scratch []T) {
 	}
 }
 
+// fresh reports whether a pass that begins with step k0 finds no sums in C.
+func (g *Product[T]) fresh(k0 int) bool { return k0 == 0 && !g.Accumulate }
+
 // panel returns the multiple to which the columns of a tile are rounded.
 func (p Plan) panel() int {
 	if p.tiled() {
@@ -131,7 +139,7 @@ func (g *Product[T]) sharedTile(shared, c []T, ldc, m0, m1, n0, n1 int) {
 	a := block[T]{shared[m0*k : roundUp(m1, MR)*k], k}
 	b := block[T]{shared[la:][:lb][n0*k : roundUp(n1, NR)*k], k}
 	for k0 := 0; k0 < k; k0 += g.Plan.depth {
-		multiply(a, b, k0, min(k0+g.Plan.depth, k), c, ldc, m1-m0, n1-n0, k0 == 0)
+		multiply(a, b, k0, min(k0+g.Plan.depth, k), c, ldc, m1-m0, n1-n0, g.fresh(k0))
 	}
 }
 
@@ -144,7 +152,7 @@ func (g *Product[T]) privateTile(bufA, bufB, c []T, ldc, m0, m1, n0, n1 int) {
 		b := block[T]{bufB[:roundUp(n1-n0, NR)*d], d}
 		g.A.Pack(a.data, MR, m0, m1, k0, k1)
 		g.B.Pack(b.data, NR, n0, n1, k0, k1)
-		multiply(a, b, 0, d, c, ldc, m1-m0, n1-n0, k0 == 0)
+		multiply(a, b, 0, d, c, ldc, m1-m0, n1-n0, g.fresh(k0))
 	}
 }
 
