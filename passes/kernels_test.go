@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dumbtorch/graph"
 	"dumbtorch/ir/kernel"
+	"dumbtorch/nn"
 	"dumbtorch/passes"
 )
 
@@ -81,6 +83,70 @@ func TestKernelLists(t *testing.T) {
 			golden(t, "kernels/"+m.name+".txt", kernelList(c.Program))
 			require.LessOrEqual(t, float64(c.Memory.Peak), 1.05*float64(c.Memory.LowerBound))
 			require.LessOrEqual(t, c.Memory.Peak, c.Memory.Sum)
+		})
+	}
+}
+
+// A training step of a transformer layer is few launches, whose attention is
+// tiled.
+func TestAttentionBlockLaunches(t *testing.T) {
+	for _, model := range []func(g *graph.Graph){attentionBlock(16, 64, 128, 4), attentionBlock(1, 1024, 128, 4)} {
+		c, err := passes.Compile(build(t, model), &passes.Config{})
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(c.Program.Launches), 28)
+		tiles := 0
+		for _, l := range c.Program.Launches {
+			if l.Kernel.Sched.Form == kernel.Tiles {
+				tiles++
+			}
+		}
+		require.Equal(t, 2, tiles, "forward and backward")
+	}
+}
+
+// The memory of attention grows with the length, not with its square.
+func TestAttentionMemoryIsLinear(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		model func(length int) func(g *graph.Graph)
+	}{
+		{"forward", func(length int) func(g *graph.Graph) {
+			return func(g *graph.Graph) {
+				x := g.Input("x", graph.F32, 2, length, 32)
+				g.Output("y", nn.NewMultiheadAttention(32, 2).Forward(x))
+			}
+		}},
+		{"backward", func(length int) func(g *graph.Graph) {
+			return func(g *graph.Graph) {
+				x := g.Input("x", graph.F32, 2, length, 32)
+				y := nn.NewMultiheadAttention(32, 2).Attend(x, x, x, graph.Attention{Causal: true})
+				withGrads(g, y, x)
+			}
+		}},
+		{"grouped", func(length int) func(g *graph.Graph) {
+			return func(g *graph.Graph) {
+				x := g.Input("x", graph.F32, 2, length, 32)
+				m := nn.NewGroupedAttention(32, 4, 2, nn.WithRotary(&nn.Rotary{}))
+				nn.Params(m)
+				withGrads(g, m.Attend(x, graph.Attention{Causal: true}), x)
+			}
+		}},
+		{"masked", func(length int) func(g *graph.Graph) {
+			return func(g *graph.Graph) {
+				q, seen := g.Input("q", graph.F32, 2, 2, length, 16), g.Input("seen", graph.Bool, 2, 1, 1, length)
+				withGrads(g, q.Attention(q, q, graph.Attention{Mask: seen}), q)
+			}
+		}},
+		{"training", func(length int) func(g *graph.Graph) { return attentionBlock(2, length, 32, 2) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var peak [2]int64
+			for i, length := range []int{1024, 2048} {
+				done, err := passes.Compile(build(t, c.model(length)), &passes.Config{})
+				require.NoError(t, err)
+				peak[i] = done.Memory.Peak
+			}
+			require.LessOrEqual(t, float64(peak[1]), 2.1*float64(peak[0]), "%d and %d bytes", peak[0], peak[1])
 		})
 	}
 }

@@ -149,6 +149,18 @@ func gptStep(batch, time, width, heads, layers, vocabulary int) func(g *graph.Gr
 	}
 }
 
+// attentionBlock is a training step of a pre-norm transformer layer: causal
+// attention, GELU, AdamW.
+func attentionBlock(batch, time, width, heads int) func(g *graph.Graph) {
+	return func(g *graph.Graph) {
+		l := nn.NewTransformerEncoderLayer(width, heads, 4*width, nn.PreNorm(), nn.WithActivation(nn.GELU{}))
+		x, y := g.Input("x", graph.F32, batch, time, width), g.Input("y", graph.F32, batch, time, width)
+		loss := nn.MSE(l.Attend(x, graph.Attention{Causal: true}), y)
+		g.Output("loss", loss)
+		optim.AdamW{LR: 1e-3}.Minimize(loss, nn.Params(l))
+	}
+}
+
 type namedModel struct {
 	name  string
 	model func(g *graph.Graph)
@@ -159,6 +171,8 @@ var models = append([]namedModel{
 	{"mlp_sgd_momentum", mlpStep(128, 784, 512, 256, 10)},
 	{"cnn_sgd_momentum", cnnStep(128, 28, 32, 64, 128, 10)},
 	{"gpt_4_layers_adamw", gptStep(16, 64, 128, 4, 4, 96)},
+	{"attention_block_adamw", attentionBlock(16, 64, 128, 4)},
+	{"attention_block_long_adamw", attentionBlock(1, 1024, 128, 4)},
 }, smallModels...)
 
 // smallModels are those that the interpreter runs in a moment.
