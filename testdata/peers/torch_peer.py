@@ -11,13 +11,6 @@ import torch.nn.functional as F
 
 import workloads as w
 
-args = argparse.ArgumentParser()
-args.add_argument("--threads", type=int, default=2)
-args.add_argument("--modes", default="eager,compile")
-args.add_argument("--only", default="")
-args = args.parse_args()
-torch.set_num_threads(args.threads)
-
 
 def t(a):
     return torch.from_numpy(a)
@@ -129,9 +122,16 @@ def build(name, compiled):
     return run
 
 
-print(f"PyTorch {torch.__version__}, {args.threads} threads")
-for name in w.WORK:
-    if args.only in name:
-        for mode in args.modes.split(","):
-            torch._dynamo.reset()
-            w.report(name, "torch-" + mode, w.median_ms(build(name, mode == "compile")))
+if __name__ == "__main__":
+    args = argparse.ArgumentParser()
+    args.add_argument("--threads", type=int, default=2)
+    args.add_argument("--modes", default="eager,compile")
+    args.add_argument("--only", default="")
+    args = args.parse_args()
+    torch.set_num_threads(args.threads)
+    print(f"PyTorch {torch.__version__}, {args.threads} threads")
+    for name in w.WORK:
+        if args.only in name:
+            for mode in args.modes.split(","):
+                torch._dynamo.reset()
+                w.report(name, "torch-" + mode, w.median_ms(build(name, mode == "compile")))
