@@ -3,6 +3,7 @@ package graph
 import (
 	"math"
 
+	"dumbtorch/ir"
 	"dumbtorch/ir/types"
 	"dumbtorch/runtime/tensor"
 )
@@ -12,13 +13,13 @@ import (
 func Scalar(g *Graph, d types.DType, v float64) *Node { return full("scalar", g, d, v, nil) }
 
 // Full returns a constant with every element v, a value of d, rounded for
-// floating-point types.
+// floating-point types: torch.full.
 func Full(g *Graph, d types.DType, v float64, dims ...int) *Node { return full("full", g, d, v, dims) }
 
-// Zeros returns a constant of zeros.
+// Zeros returns a constant of zeros: torch.zeros.
 func Zeros(g *Graph, d types.DType, dims ...int) *Node { return full("zeros", g, d, 0, dims) }
 
-// Ones returns a constant of ones.
+// Ones returns a constant of ones: torch.ones.
 func Ones(g *Graph, d types.DType, dims ...int) *Node { return full("ones", g, d, 1, dims) }
 
 func full(op string, g *Graph, d types.DType, v float64, list []int) *Node {
@@ -65,6 +66,34 @@ func Arange(g *Graph, d types.DType, start, stop, step float64) *Node {
 	}
 	x := &Node{g, g.b.Iota(types.Of(d, int(n)), 0)}
 	return g.wrap(op, x.affine(op, step, start).n)
+}
+
+// Linspace returns n numbers from start to stop, both included, at equal
+// distances: torch.linspace. Of one number it is start. d is a floating-point
+// type.
+func Linspace(g *Graph, d types.DType, start, stop float64, n int) *Node {
+	const op = "linspace"
+	g.open(op)
+	if !d.IsFloat() || !d.Public() {
+		Fail(op, "makes floating-point numbers, not %v", d)
+	}
+	checkNumber(op, start)
+	checkNumber(op, stop)
+	if d.IsHalf() {
+		return Linspace(g, F32, start, stop, n).Cast(d)
+	}
+	s := g.shape(op, []int{n})
+	t := types.Type{DType: d, Shape: s}
+	if s[0] < 2 {
+		return g.wrap(op, g.b.Const(t, start))
+	}
+	// From the nearer end, so that both are met.
+	i := &Node{g, g.b.Iota(types.Type{DType: types.I64, Shape: s.Clone()}, 0)}
+	step := (stop - start) / float64(s[0]-1)
+	up := i.Cast(d).MulScalar(step).AddScalar(start)
+	down := i.Neg().AddScalar(float64(s[0] - 1)).Cast(d).MulScalar(-step).AddScalar(stop)
+	low := i.binary(op, ir.OpLt, Scalar(g, types.I64, float64(s[0]/2)))
+	return Where(low, up, down)
 }
 
 // Constant returns a constant of the given row-major elements; no dims make a

@@ -250,6 +250,18 @@ func Where(cond, x, y *Node) *Node {
 	return g.wrap(op, g.b.Where(ns[0], ns[1], ns[2]))
 }
 
+// MaskedFill returns v where mask, of type bool, holds and x elsewhere:
+// torch.Tensor.masked_fill. v takes the element type of x. x and mask broadcast.
+func (x *Node) MaskedFill(mask *Node, v float64) *Node {
+	const op = "masked_fill"
+	g := x.use(op, mask)
+	if mask.n.DType() != types.Bool {
+		Fail(op, "the mask is %v, not bool", mask.n.Type)
+	}
+	ns := g.align(op, mask.n, x.n)
+	return g.wrap(op, g.b.Where(ns[0], g.constant(op, ns[1].Type, v), ns[1]))
+}
+
 // constant appends v everywhere; it must be a value of t's element type.
 func (g *Graph) constant(op string, t types.Type, v float64) *ir.Node {
 	g.checkValue(op, t.DType, v)

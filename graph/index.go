@@ -94,7 +94,8 @@ func (x *Node) ScatterAdd(axis int, index, src *Node) *Node {
 }
 
 // OneHot appends a dimension of n classes: 1 at the index that x holds and 0
-// elsewhere, of element type d. An index outside gives zeros.
+// elsewhere, of element type d: torch.nn.functional.one_hot, but an index outside
+// gives zeros, and n is not read off the data.
 func (x *Node) OneHot(n int, d types.DType) *Node {
 	const op = "one_hot"
 	g := x.use(op)

@@ -3,7 +3,6 @@ package graph
 import (
 	"slices"
 
-	"dumbtorch/ir"
 	"dumbtorch/ir/types"
 )
 
@@ -164,44 +163,4 @@ func (x *Node) MoveAxis(from, to int) *Node {
 		}
 	}
 	return x.Transpose(slices.Insert(p, b, a)...)
-}
-
-// MaskedFill returns v where mask, of type bool, holds and x elsewhere:
-// torch.Tensor.masked_fill. v takes the element type of x. x and mask broadcast.
-func (x *Node) MaskedFill(mask *Node, v float64) *Node {
-	const op = "masked_fill"
-	g := x.use(op, mask)
-	if mask.n.DType() != types.Bool {
-		Fail(op, "the mask is %v, not bool", mask.n.Type)
-	}
-	ns := g.align(op, mask.n, x.n)
-	return g.wrap(op, g.b.Where(ns[0], g.constant(op, ns[1].Type, v), ns[1]))
-}
-
-// Linspace returns n numbers from start to stop, both included, at equal
-// distances: torch.linspace. Of one number it is start. d is a floating-point
-// type.
-func Linspace(g *Graph, d types.DType, start, stop float64, n int) *Node {
-	const op = "linspace"
-	g.open(op)
-	if !d.IsFloat() || !d.Public() {
-		Fail(op, "makes floating-point numbers, not %v", d)
-	}
-	checkNumber(op, start)
-	checkNumber(op, stop)
-	if d.IsHalf() {
-		return Linspace(g, F32, start, stop, n).Cast(d)
-	}
-	s := g.shape(op, []int{n})
-	t := types.Type{DType: d, Shape: s}
-	if s[0] < 2 {
-		return g.wrap(op, g.b.Const(t, start))
-	}
-	// From the nearer end, so that both are met.
-	i := &Node{g, g.b.Iota(types.Type{DType: types.I64, Shape: s.Clone()}, 0)}
-	step := (stop - start) / float64(s[0]-1)
-	up := i.Cast(d).MulScalar(step).AddScalar(start)
-	down := i.Neg().AddScalar(float64(s[0] - 1)).Cast(d).MulScalar(-step).AddScalar(stop)
-	low := i.binary(op, ir.OpLt, Scalar(g, types.I64, float64(s[0]/2)))
-	return Where(low, up, down)
 }

@@ -56,7 +56,8 @@ func (x *Node) Flatten(start, end int) *Node {
 	return g.wrap(op, g.b.Reshape(x.n, out...))
 }
 
-// Squeeze removes the given dimensions, which must be of size 1.
+// Squeeze removes the given dimensions, which must be of size 1: torch.squeeze,
+// which keeps those of other sizes and without arguments removes all it can.
 func (x *Node) Squeeze(axes ...int) *Node {
 	const op = "squeeze"
 	g := x.use(op)
@@ -76,7 +77,7 @@ func (x *Node) Squeeze(axes ...int) *Node {
 }
 
 // Unsqueeze inserts a dimension of size 1 before dimension axis; -1 appends
-// one.
+// one: torch.unsqueeze.
 func (x *Node) Unsqueeze(axis int) *Node {
 	const op = "unsqueeze"
 	g := x.use(op)
@@ -136,7 +137,7 @@ func isIdentity(p []int) bool {
 	return true
 }
 
-// T exchanges the last two dimensions.
+// T exchanges the last two dimensions: torch.Tensor.mT.
 func (x *Node) T() *Node {
 	x.use("t")
 	if len(x.n.Shape()) < 2 {

@@ -13,7 +13,8 @@ const End = math.MaxInt
 // Slice takes elements start, start+step and so on up to but not including stop
 // along a dimension, by the rules of Python: negative bounds count from the
 // end, bounds outside are cut, and the step may be negative. [End] leaves a
-// bound out: x.Slice(0, graph.End, graph.End, -1) reverses.
+// bound out: x.Slice(0, graph.End, graph.End, -1) reverses. It is x[start:stop:step]
+// of PyTorch, where steps are positive.
 func (x *Node) Slice(axis, start, stop, step int) *Node {
 	const op = "slice"
 	g := x.use(op)
@@ -89,8 +90,8 @@ func filled(n, v int) []int {
 	return l
 }
 
-// Index takes element i along a dimension and removes it: x[i]. A negative i
-// counts from the end.
+// Index takes element i along a dimension and removes it: x[i], torch.select. A
+// negative i counts from the end.
 func (x *Node) Index(axis, i int) *Node {
 	const op = "index"
 	g := x.use(op)
@@ -148,7 +149,8 @@ func (x *Node) Split(axis int, sizes ...int) []*Node {
 type Padding struct{ Low, High, Interior int }
 
 // Pad puts elements of the given value around and between those of x, with one
-// Padding for each dimension: XLA's pad.
+// Padding for each dimension: XLA's pad; torch.nn.functional.pad in mode
+// "constant" without what is put between.
 func (x *Node) Pad(value float64, pads ...Padding) *Node {
 	const op = "pad"
 	g := x.use(op)

@@ -21,8 +21,8 @@ func (x *Node) Softmax(axis int) *Node {
 	return e.Div(e.Sum(axis, KeepDims))
 }
 
-// LogSoftmax returns the logarithm of [Node.Softmax]: x - max -
-// log(sum(exp(x-max))).
+// LogSoftmax returns the logarithm of [Node.Softmax], x - max -
+// log(sum(exp(x-max))): torch.log_softmax.
 func (x *Node) LogSoftmax(axis int) *Node {
 	if y, ok := x.inF32(func(x *Node) *Node { return x.LogSoftmax(axis) }); ok {
 		return y
