@@ -24,6 +24,7 @@ type phase struct {
 	packs     bool     // packs the operands of contract
 	stages    []*stage // of a tiled kernel: run in the place of code
 	steps     int      // blocks of a task
+	locals    int64    // bytes of the local values of one
 	whole     bool     // stages are one, with one phase, whose tasks these are
 }
 

@@ -18,20 +18,13 @@ type stage struct {
 	temps [2]int   // its own scratch buffers, in the launch's list: first and end
 }
 
-// A local is the part of a local value that belongs to one block, at an offset
-// in a worker's memory.
-type local struct {
-	offset, bytes int64
-	len           int
-}
-
 // compileTiles compiles a tiled kernel: one phase with a task for each block, or
-// for those that run in order, which takes all stages; or, where a stage cannot be cut into blocks, all the
-// stages' phases one after the other.
+// for those that run in order, which takes all stages; or, where a stage cannot
+// be cut into blocks, all the stages' phases one after the other.
 func (c *compiler) compileTiles() error {
 	if stages, bytes, err := c.blockStages(); err != nil || stages != nil {
 		if err == nil {
-			p := &phase{name: "blocks", stages: stages, positions: c.k.Sched.Blocks / c.k.Steps(), grain: 1, env: taskSlot + 1, steps: c.k.Steps()}
+			p := &phase{name: "blocks", stages: stages, positions: c.k.Sched.Blocks / c.k.Steps(), grain: 1, env: taskSlot + 1, steps: c.k.Steps(), locals: bytes}
 			for _, s := range stages {
 				for _, inner := range s.phases {
 					p.work += inner.work
@@ -54,9 +47,7 @@ func (c *compiler) compileTiles() error {
 			return err
 		}
 		st := c.stage(s, pl)
-		for j, a := range s.Args {
-			st.args[j] = a // locals are the first scratch buffers
-		}
+		copy(st.args, s.Args) // locals are the first scratch buffers
 		for _, inner := range pl.phases {
 			one := *st
 			one.phases = []*phase{inner}
@@ -81,15 +72,18 @@ func (c *compiler) stage(s kernel.Stage, pl *plan) *stage {
 // blockStages compiles the stages for one block at a time; it returns none where
 // one cannot be cut so, and the bytes that a block's local values take.
 func (c *compiler) blockStages() (stages []*stage, bytes int64, err error) {
-	blocks := c.k.Sched.Blocks
-	var locals []*local
-	for _, q := range c.k.Locals {
-		n := q.Len / blocks
-		locals = append(locals, &local{bytes, int64(n) * int64(q.DType.Size()), n})
-		bytes += alignUp(locals[len(locals)-1].bytes)
+	blocks, params := c.k.Sched.Blocks, len(c.k.Params)
+	own := slices.Clone(c.k.Stages)
+	for i, s := range own {
+		own[i].Kernel = inBlock(s, params, blocks)
 	}
-	for _, s := range c.k.Stages {
-		pl, err := compileKernel(inBlock(s, len(c.k.Params), blocks))
+	values := slices.Clone(c.k.Locals)
+	for i := range values {
+		values[i].Len /= blocks
+	}
+	locals, bytes := placeLocals(own, params, values)
+	for i, s := range c.k.Stages {
+		pl, err := compileKernel(own[i].Kernel)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -98,8 +92,8 @@ func (c *compiler) blockStages() (stages []*stage, bytes int64, err error) {
 		}
 		st := c.stage(s, pl)
 		for j, a := range s.Args {
-			if st.args[j] = a; a >= len(c.k.Params) {
-				st.local[j] = locals[a-len(c.k.Params)]
+			if st.args[j] = a; a >= params {
+				st.local[j] = locals[a-params]
 			}
 		}
 		stages = append(stages, st)
@@ -264,7 +258,7 @@ func (p *phase) describe() string {
 	case p.whole:
 		return fmt.Sprintf("%d tasks", p.positions)
 	case p.stages != nil:
-		return fmt.Sprintf("%d blocks of %d stages, %d blocks a task", p.positions*p.steps, len(p.stages), p.steps)
+		return fmt.Sprintf("%d blocks of %d stages, %d blocks a task, %d bytes of local values", p.positions*p.steps, len(p.stages), p.steps, p.locals)
 	}
 	return fmt.Sprintf("%d tasks, %d bytes of registers", p.positionsToTasks(), p.scratch)
 }

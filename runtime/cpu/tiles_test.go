@@ -87,3 +87,102 @@ func TestTiledKernels(t *testing.T) {
 		}
 	}
 }
+
+// A chain of local values of 16 elements a block: doubled, then, each the last
+// use of the one before, clipped in place, transposed, diminished by the maximum
+// of the row in place, transposed back over the first.
+const chainText = `program chain version=1 {
+  arena 0
+  buffer b0 input "x" f32[64]
+  buffer b1 output "y" f32[64]
+  kernel tiles0 (p0: f32[64], p1: f32[64] out) tiles(blocks: 4) {
+    local l0: f32[64]
+    local l1: f32[64]
+    local l2: f32[64]
+    local l3: f32[64]
+    local l4: f32[64]
+    stage (p0, l0) kernel twice (p0: f32[64], p1: f32[64] out) pointwise(outer: b, i, j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*i + j] : f32
+      %1 = add %0, %0 : f32
+      store p1[16*b + 4*i + j] over (b, i, j) = %1
+    }
+    stage (l0, l1) kernel clipped (p0: f32[64], p1: f32[64] out) pointwise(outer: b, i, j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*i + j] : f32
+      %1 = const 3.0 : f32
+      %2 = min %0, %1 : f32
+      store p1[16*b + 4*i + j] over (b, i, j) = %2
+    }
+    stage (l1, l2) kernel transposed (p0: f32[64], p1: f32[64] out) pointwise(outer: b, i, j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*j + i] : f32
+      store p1[16*b + 4*i + j] over (b, i, j) = %0
+    }
+    stage (l2, l3) kernel below (p0: f32[64], p1: f32[64] out) rows(outer: b, i; inner: j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*i + j] : f32
+      %1 = fold max (j) %0 : f32
+      %2 = sub %0, %1 : f32
+      store p1[16*b + 4*i + j] over (b, i, j) = %2
+    }
+    stage (l3, l4) kernel back (p0: f32[64], p1: f32[64] out) pointwise(outer: b, i, j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*j + i] : f32
+      store p1[16*b + 4*i + j] over (b, i, j) = %0
+    }
+    stage (l3, l4, p1) kernel sum (p0: f32[64], p1: f32[64], p2: f32[64] out) pointwise(outer: b, i, j) block(b) {
+      axis b 4
+      axis i 4
+      axis j 4
+      %0 = load p0[16*b + 4*i + j] : f32
+      %1 = load p1[16*b + 4*i + j] : f32
+      %2 = add %0, %1 : f32
+      store p2[16*b + 4*i + j] over (b, i, j) = %2
+    }
+  }
+  launch tiles0(b0, b1)
+}
+`
+
+// Local values that are not in use at the same time share memory.
+func TestLocalValuesShareMemory(t *testing.T) {
+	p, err := kernel.Parse(chainText)
+	require.NoError(t, err)
+	in := make([]byte, 256)
+	for i := range 64 {
+		kernel.FloatScalar(p.Buffers[0].DType, float64(i*7%11)-5).Write(in[4*i:])
+	}
+	var want []byte
+	for _, dev := range []device.Device{interp.New(interp.WithPoison()), cpu.New(cpu.WithThreads(1)), cpu.New(cpu.WithThreads(3))} {
+		x, err := dev.Alloc(256)
+		require.NoError(t, err)
+		require.NoError(t, x.CopyFrom(in))
+		y, err := dev.Alloc(256)
+		require.NoError(t, err)
+		e, err := dev.Compile(p)
+		require.NoError(t, err)
+		if dev.Name() == "cpu" {
+			require.Contains(t, e.Source(), "4 blocks of 6 stages, 1 blocks a task, 128 bytes of local values")
+		}
+		require.NoError(t, e.Run(t.Context(), []device.Buffer{x}, []device.Buffer{y}))
+		got := make([]byte, 256)
+		require.NoError(t, y.CopyTo(got))
+		if want == nil {
+			want = got
+		}
+		require.Equal(t, want, got)
+		require.NoError(t, e.Close())
+		require.NoError(t, dev.Close())
+	}
+}
