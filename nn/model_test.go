@@ -249,8 +249,8 @@ func TestLayerMistakes(t *testing.T) {
 	for want, f := range map[string]func(g *graph.Graph, x *graph.Node){
 		"linear: the last dimension of f32[batch,4] is not that of weight f32[2,3]": func(_ *graph.Graph, x *graph.Node) { l.Forward(x) },
 		"linear: the last dimension of f32[] is not that of weight f32[2,3]":        func(_ *graph.Graph, x *graph.Node) { l.Forward(x.Sum()) },
-		"linear: the layer has no weight: layers are made by NewLinear":                    func(_ *graph.Graph, x *graph.Node) { (&nn.Linear{}).Forward(x) },
-		"sequential: layer 1 is nil": func(_ *graph.Graph, x *graph.Node) { nn.Sequential{nn.ReLU{}, nil}.Forward(x) },
+		"linear: the layer has no weight: layers are made by NewLinear":             func(_ *graph.Graph, x *graph.Node) { (&nn.Linear{}).Forward(x) },
+		"sequential: layer 1 is nil":                                                func(_ *graph.Graph, x *graph.Node) { nn.Sequential{nn.ReLU{}, nil}.Forward(x) },
 	} {
 		require.Equal(t, want, mistake(t, func(g *graph.Graph) { f(g, g.Input("x", graph.F32, graph.Dim("batch"), 4)) }))
 	}
