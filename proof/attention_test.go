@@ -111,6 +111,10 @@ func TestAttentionTilesOfAnySize(t *testing.T) {
 		n := func(name string, from, to int) int { return rapid.IntRange(from, to).Draw(rt, name) }
 		shared := n("shared heads", 1, 3)
 		sizes := attentionSizes{n("batch", 1, 3), shared * n("group", 1, 3), n("queries", 1, 100), n("keys", 1, 100), n("size", 1, 12)}
+		if n("long", 0, 7) == 0 { // blocks are parts of the queries
+			sizes[0], sizes[1], shared = 1, 1, 1
+			sizes[2], sizes[3] = 16*n("queries/16", 17, 70), 8*n("keys/8", 20, 140)
+		}
 		if rapid.Bool().Draw(rt, "square") {
 			sizes[3] = sizes[2]
 		}
