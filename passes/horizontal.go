@@ -7,9 +7,10 @@ import (
 	"dumbtorch/ir/kernel"
 )
 
-// horizontal merges independent small pointwise launches of one structure into
-// one launch: the optimizer's update of many parameters differs only in
-// buffers and extents. A launch costs more than a small tensor's update.
+// horizontal merges independent small launches of one structure into one launch,
+// of pointwise kernels or of sums of everything: the optimizer's update of many
+// parameters differs only in buffers and extents, and so do the parts of the
+// gradients' norm. A launch costs more than a small tensor's update.
 func horizontal(c *Config, p *kernel.Program) error {
 	deps := dependences(p)
 	groups := map[string][]int{}
@@ -17,7 +18,7 @@ func horizontal(c *Config, p *kernel.Program) error {
 	for i := range p.Launches {
 		l := &p.Launches[i]
 		k := l.Kernel
-		if k.Sched.Form != kernel.Pointwise || len(k.Sites) > 0 || launchSize(k) > maxHorizontal {
+		if k.Sched.Form != kernel.Pointwise && !foldsAll(k) || len(k.Sites) > 0 || launchSize(k) > maxHorizontal {
 			continue
 		}
 		key := familyKey(k)
@@ -72,6 +73,20 @@ func launchSize(k *kernel.Kernel) int {
 		n = max(n, p.Len)
 	}
 	return n
+}
+
+// foldsAll reports whether a kernel folds all that it reads into single values,
+// as the squares of a gradient into its norm.
+func foldsAll(k *kernel.Kernel) bool {
+	if k.Sched.Form != kernel.Rows || len(k.Sched.Outer) > 0 {
+		return false
+	}
+	for i := range k.Stores {
+		if len(k.Stores[i].Axes) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // familyKey is a kernel's structure without extents.
@@ -207,7 +222,9 @@ func mergeLaunches(p *kernel.Program, run []int, number int) (kernel.Launch, boo
 	}
 	out.Args = append(out.Args, outArgs...)
 	k.Axes = b.Axes()
-	k.Sched.Form = kernel.Pointwise
+	if k.Sched.Form = kernel.Pointwise; foldsAll(p.Launches[run[0]].Kernel) {
+		k.Sched.Form = kernel.General
+	}
 	out.Label = fmt.Sprintf("%d x %s", len(run), p.Launches[run[0]].Label)
 	return out, true
 }

@@ -32,6 +32,7 @@ func place(p *kernel.Program, blocks []*block) int64 {
 		func(b *block) int64 { return b.size * life(b) },
 		life,
 		func(b *block) int64 { return int64(-b.first) },
+		func(b *block) int64 { return int64(b.last) },
 	}
 	for _, key := range keys {
 		slices.SortStableFunc(order, func(a, b *block) int {

@@ -12,15 +12,12 @@ func ClipNorm(limit float64) Option {
 	return func(s *step) {
 		checkLimit("clip_norm", limit)
 		s.clips = append(s.clips, func(s *step) {
-			var sum *graph.Node
+			// The sums do not wait for each other: one kernel can make them all.
+			var squares []*graph.Node
 			for _, d := range s.grads {
-				sq := d.Mul(d).Sum()
-				if sum == nil {
-					sum = sq
-				} else {
-					sum = sum.Add(sq)
-				}
+				squares = append(squares, d.Mul(d).Sum())
 			}
+			sum := graph.Stack(0, squares...).Sum()
 			scale := graph.Scalar(s.g, sum.DType(), limit).Div(sum.Sqrt().AddScalar(1e-6))
 			scale = scale.Minimum(graph.Scalar(s.g, sum.DType(), 1))
 			for i, d := range s.grads {
