@@ -29,7 +29,7 @@ func testConcurrency(t *testing.T, s *suite) {
 		d.launch(double(1200), z, d.output(types.F32, 1200))
 		c := tiling{d: types.F32, batch: 6, rows: 20, cols: 40, points: 10, splits: 2}
 		top, values := d.temp(types.F32, 120), d.temp(types.F32, 1200)
-		d.launch(c.kernel(), y, d.input(whole(types.F32, 2400, seed+9)), top, values, d.output(types.Bool, 4800))
+		d.launch(c.kernel(), y, d.input(whole(types.F32, 2400, seed+9)), top, values, d.output(types.Bool, 4800), d.output(types.F32, 2400))
 		d.launch(double(120), top, d.output(types.F32, 120))
 		d.launch(double(1200), values, d.output(types.F32, 1200))
 		return d

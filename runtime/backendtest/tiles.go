@@ -96,6 +96,20 @@ func (c tiling) product(name string, scores bool) *kernel.Kernel {
 	return s.contract(n, k)
 }
 
+// sums makes the stage z[batch,col,point] = sum of x[row,col]*y[row,point] over
+// all rows: where they are in several blocks, one adds to what the one before
+// has left.
+func (c tiling) sums() *kernel.Kernel {
+	s := c.stage("sums", true)
+	x, y := s.read(c.d, s.full(s.col)...), s.read(c.d, s.full(s.point)...)
+	rows := join(s.block[1:], s.row)
+	z := s.sum(s.mul(x, y), rows...)
+	s.write(z, join(s.block[:1], s.col, s.point)...)
+	return s.blocks(s.done(kernel.Schedule{Form: kernel.Contract, Contract: &kernel.Contraction{
+		Fold: z, A: x, B: y, Batch: s.block[:1], M: s.col, N: s.point, K: rows,
+	}}))
+}
+
 // below makes the stage of row values: z = x-max(x) over the columns, and the
 // maxima.
 func (c tiling) below() *kernel.Kernel {
@@ -121,8 +135,9 @@ func (c tiling) signs() *kernel.Kernel {
 
 // kernel is the tiled kernel: of x [batch,rows,points] and y, [batch,cols,points]
 // or transposed, it makes scores, their differences to the maximum of each row,
-// which is a result that a later stage reads, and the product of the differences
-// with y. Two local values are of the size of the scores.
+// which is a result that a later stage reads, the product of the differences with
+// y, and that of the differences with x over the rows. Two local values are of the
+// size of the scores.
 func (c tiling) kernel() *kernel.Kernel {
 	scores, rows := c.batch*c.rows*c.cols, c.batch*c.rows
 	x, y := c.batch*c.rows*c.points, c.batch*c.cols*c.points
@@ -131,13 +146,15 @@ func (c tiling) kernel() *kernel.Kernel {
 		Params: []kernel.Param{
 			{DType: c.d, Len: x}, {DType: c.d, Len: y},
 			{DType: c.d, Len: rows, Out: true}, {DType: c.d, Len: x, Out: true}, {DType: types.Bool, Len: scores, Out: true},
+			{DType: c.d, Len: y, Out: true},
 		},
 		Locals: []kernel.Param{{DType: c.d, Len: scores}, {DType: c.d, Len: scores}},
 		Stages: []kernel.Stage{
-			{Kernel: c.product("scores", true), Args: []int{0, 1, 5}},
-			{Kernel: c.below(), Args: []int{5, 6, 2}},
-			{Kernel: c.product("values", false), Args: []int{6, 1, 2, 3}},
-			{Kernel: c.signs(), Args: []int{5, 6, 4}},
+			{Kernel: c.product("scores", true), Args: []int{0, 1, 6}},
+			{Kernel: c.below(), Args: []int{6, 7, 2}},
+			{Kernel: c.product("values", false), Args: []int{7, 1, 2, 3}},
+			{Kernel: c.signs(), Args: []int{6, 7, 4}},
+			{Kernel: c.sums(), Args: []int{7, 0, 5}},
 		},
 		Sched: kernel.Schedule{Form: kernel.Tiles, Blocks: c.batch * c.splits},
 	}
@@ -151,7 +168,7 @@ func (c tiling) draft(seed uint64) *draft {
 	x, y := d.input(whole(c.d, n(0), seed)), d.input(whole(c.d, n(1), seed+1))
 	x2, top, z := d.temp(c.d, n(0)), d.temp(c.d, n(2)), d.temp(c.d, n(3))
 	d.launch(doubleOf(c.d, n(0)), x, x2)
-	d.launch(k, x2, y, top, z, d.output(types.Bool, n(4)))
+	d.launch(k, x2, y, top, z, d.output(types.Bool, n(4)), d.output(c.d, n(5)))
 	d.launch(doubleOf(c.d, n(2)), top, d.output(c.d, n(2)))
 	d.launch(doubleOf(c.d, n(3)), z, d.output(c.d, n(3)))
 	return d
