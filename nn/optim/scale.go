@@ -77,16 +77,14 @@ func (s *step) guard() {
 	if !s.skip {
 		return
 	}
-	var finite *graph.Node
+	// Infinity times zero is NaN, and so is NaN. As for the norm, the sums are
+	// independent.
+	var zeros []*graph.Node
 	for _, d := range s.grads {
-		// Infinity times zero is NaN, and so is NaN.
-		ok := d.MulScalar(0).Sum().Equal(graph.Scalar(s.g, d.DType(), 0))
-		if finite == nil {
-			finite = ok
-		} else {
-			finite = finite.And(ok)
-		}
+		zeros = append(zeros, d.MulScalar(0).Sum())
 	}
+	sum := graph.Stack(0, zeros...).Sum()
+	finite := sum.Equal(graph.Scalar(s.g, sum.DType(), 0))
 	s.apply = finite
 	if s.due != nil {
 		s.apply = s.due.And(finite)
