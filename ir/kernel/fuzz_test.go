@@ -13,9 +13,11 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add(exampleProgram().String())
 	f.Add(everyKernel().String())
-	tiles, err := os.ReadFile("testdata/tiles.txt")
-	require.NoError(f, err)
-	f.Add(string(tiles))
+	for _, name := range []string{"tiles", "tiles_sum"} {
+		text, err := os.ReadFile("testdata/" + name + ".txt")
+		require.NoError(f, err)
+		f.Add(string(text))
+	}
 	data, err := os.ReadFile("testdata/errors.txt")
 	require.NoError(f, err)
 	for part := range strings.SplitSeq(string(data), "\n=== ") {

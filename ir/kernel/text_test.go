@@ -243,6 +243,7 @@ func TestTileProgramPrintsAndParses(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(text), k.String())
 	require.Equal(t, 2, k.Sched.Blocks)
+	require.Equal(t, 1, k.Steps())
 	require.Equal(t, []Param{{types.F32, 8, false}}, k.Locals)
 	require.Equal(t, [][]int{{0, 2}, {2, 1}}, [][]int{k.Stages[0].Args, k.Stages[1].Args})
 
@@ -262,6 +263,14 @@ func TestTileProgramPrintsAndParses(t *testing.T) {
 		broken(k)
 		require.Error(t, k.Verify())
 	}
+
+	text, err = os.ReadFile("testdata/tiles_sum.txt")
+	require.NoError(t, err)
+	k, err = ParseKernel(string(text))
+	require.NoError(t, err)
+	require.Equal(t, string(text), k.String())
+	require.Equal(t, 2, k.Steps())
+	require.Equal(t, k.Stages[1].Kernel.Sched.Block, k.Stages[1].Summed())
 }
 
 func golden(t *testing.T, name, text string) {
