@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dumbtorch/graph"
+	"dumbtorch/ir/types"
 	"dumbtorch/passes"
 	"dumbtorch/runtime/cpu"
 	"dumbtorch/runtime/device"
@@ -21,16 +22,31 @@ import (
 // attentionSizes are batch, heads, queries, keys and the size of a head.
 type attentionSizes [5]int
 
+// An attentionCase is an attention whose heads of queries share those of keys.
+type attentionCase struct {
+	sizes  attentionSizes
+	a      graph.Attention
+	shared int
+	masked bool // every seventh key of a batch is hidden
+	dtype  types.DType
+}
+
 // attend returns value and gradients of an attention, and the text of its
 // kernels.
-func attend(t require.TestingT, dev device.Device, debug string, n attentionSizes, a graph.Attention, shared int) ([]*tensor.Tensor, string) {
-	b, h, l, s, e := n[0], n[1], n[2], n[3], n[4]
+func attend(t require.TestingT, dev device.Device, debug string, c attentionCase) ([]*tensor.Tensor, string) {
+	b, h, l, s, e := c.sizes[0], c.sizes[1], c.sizes[2], c.sizes[3], c.sizes[4]
+	shared, d := c.shared, c.dtype
 	g, err := graph.Build("attention", func(g *graph.Graph) {
-		q, k, v := g.Input("q", graph.F32, b, h, l, e), g.Input("k", graph.F32, b, shared, s, e), g.Input("v", graph.F32, b, shared, s, e)
+		q, k, v := g.Input("q", d, b, h, l, e), g.Input("k", d, b, shared, s, e), g.Input("v", d, b, shared, s, e)
+		a := c.a
 		a.Grouped = shared != h
+		if c.masked {
+			key := graph.Iota(g, graph.I32, 1, b, s).Add(graph.Iota(g, graph.I32, 0, b, s))
+			a.Mask = key.Rem(graph.Scalar(g, graph.I32, 7)).NotEqual(graph.Scalar(g, graph.I32, 0)).Reshape(b, 1, 1, s)
+		}
 		y := q.Attention(k, v, a)
 		g.Output("y", y)
-		for i, d := range graph.VJP([]*node{y}, []*node{g.Input("ct", graph.F32, b, h, l, e)}, []*node{q, k, v}) {
+		for i, d := range graph.VJP([]*node{y}, []*node{g.Input("ct", d, b, h, l, e)}, []*node{q, k, v}) {
 			g.Output(fmt.Sprint("d", i), d)
 		}
 	}, graph.Training())
@@ -47,6 +63,8 @@ func attend(t require.TestingT, dev device.Device, debug string, n attentionSize
 		}
 		feeds[name], err = tensor.From(hashed(uint64(i), b*heads*rows*e), b, heads, rows, e)
 		require.NoError(t, err)
+		feeds[name], err = feeds[name].Convert(d)
+		require.NoError(t, err)
 	}
 	res, err := step.Run(context.Background(), feeds)
 	require.NoError(t, err)
@@ -57,9 +75,9 @@ func attend(t require.TestingT, dev device.Device, debug string, n attentionSize
 		require.NoError(t, err)
 		out = append(out, x.Clone())
 	}
-	c := &passes.Config{}
-	require.NoError(t, passes.ParseDebug(debug, c))
-	done, err := passes.Compile(g.IR(), c)
+	config := &passes.Config{}
+	require.NoError(t, passes.ParseDebug(debug, config))
+	done, err := passes.Compile(g.IR(), config)
 	require.NoError(t, err)
 	return out, done.Program.String()
 }
@@ -82,19 +100,20 @@ func TestAttentionTiles(t *testing.T) {
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
+			at := attentionCase{sizes: c.sizes, a: c.a, shared: c.shared, dtype: types.F32}
 			if testing.Short() && c.sizes[2] > 256 {
 				t.Skip("the interpreter is slow")
 			}
-			want, text := attend(t, cpu.New(cpu.WithThreads(1)), "check,tile/off", c.sizes, c.a, c.shared)
+			want, text := attend(t, cpu.New(cpu.WithThreads(1)), "check,tile/off", at)
 			require.NotContains(t, text, "tiles(")
 			for _, threads := range []int{1, 3} {
-				got, text := attend(t, cpu.New(cpu.WithThreads(threads)), "check", c.sizes, c.a, c.shared)
+				got, text := attend(t, cpu.New(cpu.WithThreads(threads)), "check", at)
 				require.Equal(t, c.tiles, strings.Count(text, "tiles("))
 				for i := range want {
 					require.True(t, tensor.Equal(got[i], want[i]), "result %d with %d threads", i, threads)
 				}
 			}
-			got, _ := attend(t, interp.New(interp.WithPoison()), "check", c.sizes, c.a, c.shared)
+			got, _ := attend(t, interp.New(interp.WithPoison()), "check", at)
 			for i := range want {
 				require.NoError(t, chains.compare(got[i], want[i]))
 			}
@@ -122,9 +141,11 @@ func TestAttentionTilesOfAnySize(t *testing.T) {
 		if n("dropout", 0, 3) == 0 {
 			a.Dropout = 0.3
 		}
-		want, _ := attend(rt, one, "check,tile/off", sizes, a, shared)
+		c := attentionCase{sizes: sizes, a: a, shared: shared, masked: rapid.Bool().Draw(rt, "masked")}
+		c.dtype = rapid.SampledFrom([]types.DType{types.F32, types.F32, types.F64, types.BF16, types.F16}).Draw(rt, "type")
+		want, _ := attend(rt, one, "check,tile/off", c)
 		for _, dev := range []device.Device{one, many} {
-			got, text := attend(rt, dev, "check", sizes, a, shared)
+			got, text := attend(rt, dev, "check", c)
 			tiled += strings.Count(text, "tiles(")
 			for i := range want {
 				require.True(rt, tensor.Equal(got[i], want[i]), "result %d", i)
