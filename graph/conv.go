@@ -93,8 +93,11 @@ func (v *windows) check(t types.Type) {
 			Fail(v.op, "%s %v: wants %d numbers, one for each spatial dimension of %v", what, *l, k, t)
 		}
 		for _, n := range *l {
-			if n < least || n > types.MaxElements {
+			if n < least {
 				Fail(v.op, "%s %v: wants at least %d for each spatial dimension of %v", what, *l, least, t)
+			}
+			if n > types.MaxElements {
+				Fail(v.op, "%s %v of %v is too large", what, *l, t)
 			}
 		}
 	}

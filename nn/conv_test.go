@@ -99,8 +99,11 @@ func TestWindowMistakes(t *testing.T) {
 		"conv: stride [1 2 3]: wants 2 numbers, one for each spatial dimension of f32[batch,3,8,8]":                    func(x *graph.Node) { nn.NewConv2d(3, 8, 3, nn.Stride(1, 2, 3)).Forward(x) },
 		"conv: dilation [-1 -1]: wants at least 1 for each spatial dimension of f32[batch,3,8,8]":                      func(x *graph.Node) { nn.NewConv2d(3, 8, 3, nn.Dilation(-1)).Forward(x) },
 		"conv: low padding [-1 -1]: wants at least 0 for each spatial dimension of f32[batch,3,8,8]":                   func(x *graph.Node) { nn.NewConv2d(3, 8, 3, nn.Padding(-1)).Forward(x) },
-		"conv: the layer has no weight: layers are made by NewConv1d and NewConv2d":                                    func(x *graph.Node) { (&nn.Conv{}).Forward(x) },
-		"max_pool2d: wants [batch,channels,...] or [channels,...] with 2 spatial dimensions, got f32[batch,192]":       func(x *graph.Node) { nn.NewMaxPool2d(2).Forward(nn.Flatten{}.Forward(x)) },
+		"conv: low padding [562949953421312 562949953421312] of f32[batch,3,8,8] is too large":                         func(x *graph.Node) { nn.NewConv2d(3, 8, 3, nn.Padding(1<<49)).Forward(x) },
+		"layer: an option is nil":        func(x *graph.Node) { nn.NewConv2d(3, 8, 3, nn.Padding(1), nil).Forward(x) },
+		"divisor: sums are divided by 0": func(x *graph.Node) { nn.NewAvgPool2d(3, nn.Divisor(0)).Forward(x) },
+		"conv: the layer has no weight: layers are made by NewConv1d and NewConv2d":                              func(x *graph.Node) { (&nn.Conv{}).Forward(x) },
+		"max_pool2d: wants [batch,channels,...] or [channels,...] with 2 spatial dimensions, got f32[batch,192]": func(x *graph.Node) { nn.NewMaxPool2d(2).Forward(nn.Flatten{}.Forward(x)) },
 		"max_pool: padding 2 and 2 of dimension 2 of f32[batch,3,8,8] is more than half of a window of 3 elements 1 apart": func(x *graph.Node) {
 			nn.NewMaxPool2d(3, nn.Padding(2)).Forward(x)
 		},

@@ -95,6 +95,9 @@ func (option) transformer()            {}
 func collect[O layerOption](opts []O) layerOptions {
 	o := layerOptions{dtype: types.F32, weight: true, bias: true, groups: 1}
 	for _, f := range opts {
+		if any(f) == nil {
+			graph.Fail("layer", "an option is nil")
+		}
 		f.apply(&o)
 	}
 	return o
@@ -205,8 +208,13 @@ func CeilMode() PoolOption { return option(func(o *layerOptions) { o.ceil = true
 // torch's count_include_pad=False.
 func ExcludePadding() PoolOption { return option(func(o *layerOptions) { o.excludePadding = true }) }
 
-// Divisor divides sums by n: torch's divisor_override.
-func Divisor(n int) PoolOption { return option(func(o *layerOptions) { o.divisor = n }) }
+// Divisor divides sums by n, which is not 0: torch's divisor_override.
+func Divisor(n int) PoolOption {
+	if n == 0 {
+		graph.Fail("divisor", "sums are divided by 0")
+	}
+	return option(func(o *layerOptions) { o.divisor = n })
+}
 
 // DropoutRate sets the probability of every dropout in the layer; the default is
 // 0.

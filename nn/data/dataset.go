@@ -122,9 +122,14 @@ type Subset struct {
 	indices []int
 }
 
+var errNoData = errors.New("data: there is no data set")
+
 // NewSubset returns the data set whose sample i is sample indices[i] of d. An
 // index may occur more than once. The error is that of an index outside d.
 func NewSubset(d Dataset, indices []int) (*Subset, error) {
+	if d == nil {
+		return nil, errNoData
+	}
 	for k, i := range indices {
 		if i < 0 || i >= d.Len() {
 			return nil, fmt.Errorf("data: index %d of a subset is %d, the data set has %d samples", k, i, d.Len())
@@ -148,6 +153,9 @@ func (s *Subset) Read(i int, dst []*tensor.Tensor, row int) error {
 // the first n and the others of the order that a [Loader] with Shuffle and that
 // seed would give epoch 0. The error is that of n outside 0 to d.Len().
 func Split(d Dataset, n int, seed uint64) (first, rest *Subset, err error) {
+	if d == nil {
+		return nil, nil, errNoData
+	}
 	if n < 0 || n > d.Len() {
 		return nil, nil, fmt.Errorf("data: cannot split %d samples off a data set of %d", n, d.Len())
 	}

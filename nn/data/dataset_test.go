@@ -89,6 +89,12 @@ func TestSubset(t *testing.T) {
 	require.EqualError(t, err, "data: index 1 of a subset is 5, the data set has 5 samples")
 	_, err = NewSubset(counting(t, 5), []int{-1})
 	require.EqualError(t, err, "data: index 0 of a subset is -1, the data set has 5 samples")
+	_, err = NewSubset(nil, []int{0})
+	require.EqualError(t, err, "data: there is no data set")
+	_, _, err = Split(nil, 0, 1)
+	require.EqualError(t, err, "data: there is no data set")
+	_, err = NewLoader(nil, Options{Batch: 1})
+	require.EqualError(t, err, "data: there is no data set")
 }
 
 func TestSplit(t *testing.T) {

@@ -96,6 +96,9 @@ type Loader struct {
 // batch is asked for. The error is that of options outside their range, or of
 // a data set that gives no batch at all.
 func NewLoader(ds Dataset, o Options) (*Loader, error) {
+	if ds == nil {
+		return nil, errNoData
+	}
 	n := ds.Len()
 	if o.Batch < 1 {
 		return nil, fmt.Errorf("data: the batch size is %d, it must be at least 1", o.Batch)

@@ -9,5 +9,5 @@ import (
 )
 
 func TestDevice(t *testing.T) {
-	backendtest.RunAll(t, func() device.Device { return cpu.New() })
+	backendtest.RunAll(t, func() device.Device { return cpu.New(nil) }) // a nil option asks for nothing
 }

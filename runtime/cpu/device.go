@@ -62,7 +62,9 @@ func WithMemoryLimit(bytes int64) Option { return func(d *Device) { d.limit = by
 func New(opts ...Option) *Device {
 	d := &Device{threads: runtime.GOMAXPROCS(0), slabs: map[int64][]*slab{}}
 	for _, o := range opts {
-		o(d)
+		if o != nil {
+			o(d)
+		}
 	}
 	d.pool = newPool(d.threads)
 	return d

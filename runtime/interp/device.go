@@ -45,7 +45,9 @@ func WithMemoryLimit(bytes int64) Option { return func(d *Device) { d.limit = by
 func New(opts ...Option) *Device {
 	d := &Device{}
 	for _, o := range opts {
-		o(d)
+		if o != nil {
+			o(d)
+		}
 	}
 	return d
 }

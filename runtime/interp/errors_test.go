@@ -123,6 +123,7 @@ func TestOpen(t *testing.T) {
 	d, err := device.Open("interp")
 	require.NoError(t, err)
 	require.Equal(t, "interp", d.Name())
+	require.Equal(t, "interp", interp.New(nil).Name(), "a nil option asks for nothing")
 	_, err = device.Open("interp:7")
 	require.EqualError(t, err, `device interp takes no argument, got "7"`)
 }

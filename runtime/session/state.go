@@ -112,7 +112,9 @@ func (o offer) fits(v *variable, convert bool) bool {
 func (s *Session) setState(offers map[string]offer, opts []LoadOption) error {
 	var c loadConfig
 	for _, o := range opts {
-		o(&c)
+		if o != nil {
+			o(&c)
+		}
 	}
 	if !s.enter() {
 		return fmt.Errorf("session: %w", ErrClosed)

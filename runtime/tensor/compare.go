@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 
@@ -27,10 +28,15 @@ func NaNEqual() CloseOption { return func(o *closeOptions) { o.nanEqual = true }
 func AllClose(got, want *Tensor, rtol, atol float64, opts ...CloseOption) error {
 	var o closeOptions
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	if !(rtol >= 0 && atol >= 0) {
 		return fmt.Errorf("tensor: tolerances rtol %v and atol %v must not be negative or NaN", rtol, atol)
+	}
+	if got == nil || want == nil {
+		return errors.New("tensor: there is no tensor to compare")
 	}
 	if !got.typ.Equal(want.typ) {
 		return fmt.Errorf("tensor: types differ: got %s, want %s", got.typ, want.typ)

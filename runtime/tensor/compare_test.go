@@ -29,6 +29,12 @@ func TestAllCloseAccepts(t *testing.T) {
 	require.NoError(t, AllClose(vec(1e300), vec(-1e300), 0, inf))
 }
 
+func TestAllCloseWithoutTensors(t *testing.T) {
+	require.EqualError(t, AllClose(nil, vec(1.0), 0, 0), "tensor: there is no tensor to compare")
+	require.EqualError(t, AllClose(vec(1.0), nil, 0, 0), "tensor: there is no tensor to compare")
+	require.NoError(t, AllClose(vec(1.0), vec(1.0), 0, 0, nil))
+}
+
 func TestAllCloseNamesTheWorst(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for _, c := range []struct {

@@ -49,7 +49,9 @@ func ReadNPZ(path string, opts ...ReadOption) (map[string]*Tensor, error) {
 func ReadNPZFrom(r io.ReaderAt, size int64, opts ...ReadOption) (map[string]*Tensor, error) {
 	o := readOptions{maxBytes: max(DefaultMaxBytes, size)}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are keys here, never paths
@@ -152,7 +154,9 @@ func WriteNPZ(path string, arrays []Named, opts ...WriteOption) error {
 func WriteNPZTo(w io.Writer, arrays []Named, opts ...WriteOption) error {
 	o := writeOptions{method: zip.Store}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	z := zip.NewWriter(w)
 	seen := make(map[string]bool, len(arrays))
