@@ -54,7 +54,7 @@ func (r *rowMaker) done() {
 }
 
 // A row program may store over what it reads where whole rows are read by
-// stores over the same axes; rows come in any order.
+// stores over the same axes, or by results of rows; rows come in any order.
 func TestRowsInPlace(t *testing.T) {
 	centre := func(r *rowMaker) *kernel.Expr { // x + the sum of x's row
 		return r.b.Bin(kernel.Add, r.own(), r.sum(r.j, r.own()))
@@ -71,9 +71,16 @@ func TestRowsInPlace(t *testing.T) {
 			r.store(t, r.index(), centre(r), r.i, r.j)
 			r.store(r.buffer(kernel.OutputBuffer, "cols", 7), r.b.Index(r.j), r.sum(r.i, r.own()), r.j)
 		}},
-		{"a row value reads the buffer", 0, func(r *rowMaker, t int) {
+		{"a row value reads the buffer", 1, func(r *rowMaker, t int) {
 			r.store(t, r.index(), centre(r), r.i, r.j)
 			r.store(r.buffer(kernel.OutputBuffer, "rows", 5), r.b.Index(r.i), r.sum(r.j, r.own()), r.i)
+		}},
+		{"a row value reads the buffer beside a sink", 0, func(r *rowMaker, t int) {
+			r.k.Params = append(r.k.Params, kernel.Param{DType: types.F32, Len: 35})
+			r.l.Args = append(r.l.Args, r.buffer(kernel.VariableBuffer, "w", 35))
+			r.store(t, r.index(), centre(r), r.i, r.j)
+			r.store(r.buffer(kernel.OutputBuffer, "rows", 5), r.b.Index(r.i), r.sum(r.j, r.own()), r.i)
+			r.store(r.buffer(kernel.OutputBuffer, "cols", 7), r.b.Index(r.j), r.sum(r.i, r.b.Load(1, r.index(), types.F32)), r.j)
 		}},
 		{"another column", 0, func(r *rowMaker, t int) {
 			back := r.b.ISub(r.b.IAdd(r.b.IMul(r.b.Index(r.i), 7), r.b.Int(6)), r.b.Index(r.j))

@@ -9,7 +9,9 @@ import "slices"
 //   - one store writes out, at an index that reads no memory;
 //   - every load of the buffer, in any store, has exactly that index;
 //   - the stores that load it run over the same axes, so that a device takes
-//     them together, point by point;
+//     them together, point by point; beside a store over whole rows, those over
+//     the outer axes of a row program without sinks may load it too, because a
+//     device computes the results of a row before it stores the row;
 //   - no load of it stands under a fold, which would read it more than once;
 //     but a row program reads whole rows before it stores one, so that there
 //     folds over the row may stand above, and no others;
@@ -50,11 +52,23 @@ func (l *Launch) InPlace(out, in int) bool {
 		if !w.ok(t.Index, false) || !w.ok(t.Value, false) {
 			return false
 		}
-		if w.loads && (!slices.Equal(t.Axes, s.Axes) || w.column && k.Sched.Form == Rows) {
+		if w.loads && (!slices.Equal(t.Axes, s.Axes) && !k.resultOfRow(t, s) || w.column && k.Sched.Form == Rows) {
 			return false
 		}
 	}
 	return true
+}
+
+// resultOfRow reports whether a device computes what store t stores, a result of
+// a row, before s stores the row.
+func (k *Kernel) resultOfRow(t, s *Store) bool {
+	if k.Sched.Form != Rows {
+		return false
+	}
+	outer, inner := SetOf(k.Sched.Outer), SetOf(k.Sched.Inner)
+	sinks := false
+	Walk(k.Roots(), func(e *Expr) { sinks = sinks || e.Kind == Fold && SetOf(e.Axes) != inner })
+	return !sinks && SetOf(t.Axes) == outer && SetOf(s.Axes) == outer|inner
 }
 
 // A loadWalk looks for loads of some parameters elsewhere than at one index.

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"slices"
 	"testing"
 
 	"dumbtorch/ir/kernel"
@@ -58,6 +59,36 @@ func testAliasing(t *testing.T, s *suite) {
 			v := d.variable(whole(types.F32, r*c, 1))
 			d.launch(m.rows(a[:1], a[1:]), v, v)
 			s.check(t, d, Exact)
+		}
+	})
+	t.Run("rows with results", func(t *testing.T) {
+		// Results of rows are those of the rows as they were, in whatever order they
+		// are stored.
+		for _, sh := range append(slices.Clone(rowShapes), [2]int{2, 17003}) {
+			for first := range 2 {
+				r, c := sh[0], sh[1]
+				m := newMaker("rows")
+				a := m.axes(r, c)
+				x := m.read(types.F32, a...)
+				below := m.sub(x, m.FoldAxes(kernel.Max, a[1:], x))
+				squares, rest := m.sum(m.mul(x, x), a[1]), m.sum(below, a[1])
+				args := []int{}
+				d := newDraft()
+				v := d.variable(whole(types.F32, r*c, 1))
+				if first == 0 {
+					m.write(below, a...)
+					args = append(args, v)
+				}
+				m.write(squares, a[0])
+				m.write(rest, a[0])
+				args = append(args, d.output(types.F32, r), d.output(types.F32, r))
+				if first == 1 {
+					m.write(below, a...)
+					args = append(args, v)
+				}
+				d.launch(m.rows(a[:1], a[1:]), append([]int{v}, args...)...)
+				s.check(t, d, Exact)
+			}
 		}
 	})
 	t.Run("of another type", func(t *testing.T) {
