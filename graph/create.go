@@ -35,7 +35,7 @@ func (g *Graph) dtype(op string, d types.DType) types.DType {
 }
 
 // Iota returns the index along one dimension: element [i,j] of
-// Iota(g, d, 1, 2, 3) is j. d is no bool.
+// Iota(g, d, 1, 2, 3) is j. d is no bool. It is torch.arange, expanded.
 func Iota(g *Graph, d types.DType, axis int, dims ...int) *Node {
 	const op = "iota"
 	g.open(op)

@@ -10,7 +10,7 @@ import (
 // node of the same type for each. A node that the loss does not depend on at
 // all is an error; through operations without gradient (comparisons, rounding,
 // [Node.StopGradient]) it is zero. Gradients are nodes as any other and can be
-// differentiated again.
+// differentiated again: torch.autograd.grad with create_graph=True.
 func (g *Graph) Grad(loss *Node, wrt ...*Node) []*Node {
 	const op = "grad"
 	g.open(op)
@@ -36,8 +36,8 @@ func ValueAndGrad(f func(xs ...*Node) *Node, xs ...*Node) (*Node, []*Node) {
 }
 
 // VJP appends the product of cotangents, one for each of outs and of its type,
-// with the Jacobian of outs with respect to each of wrt. Errors are those of
-// [Graph.Grad].
+// with the Jacobian of outs with respect to each of wrt: torch.autograd.grad with
+// grad_outputs. Errors are those of [Graph.Grad].
 func VJP(outs, cotangents, wrt []*Node) []*Node {
 	const op = "vjp"
 	g := common(op, outs)
@@ -85,7 +85,8 @@ func (x *Node) Barrier(after *Node) *Node {
 
 // CustomVJP returns forward(xs) with a gradient of its own: backward returns
 // one cotangent for each of xs, of its type, given xs, the result y and its
-// cotangent ct; nil is zero. Gradients do not pass through forward.
+// cotangent ct; nil is zero. Gradients do not pass through forward. It is
+// torch.autograd.Function.
 func CustomVJP(forward func(xs []*Node) *Node, backward func(xs []*Node, y, ct *Node) []*Node, xs ...*Node) *Node {
 	const op = "custom_vjp"
 	g := common(op, xs)

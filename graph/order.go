@@ -13,7 +13,8 @@ import (
 // nothing it is an error.
 func (x *Node) ArgMax(axes ...int) *Node { return x.arg("argmax", ir.OpReduceMax, axes) }
 
-// ArgMin returns the position of the smallest element: see [Node.ArgMax].
+// ArgMin returns the position of the smallest element: torch.argmin; see
+// [Node.ArgMax].
 func (x *Node) ArgMin(axes ...int) *Node { return x.arg("argmin", ir.OpReduceMin, axes) }
 
 func (x *Node) arg(name string, op ir.Op, list []int) *Node {
@@ -67,8 +68,8 @@ func (x *Node) Max(axis int, keep ...int) (values, indices *Node) {
 	return x.first("max", ir.OpReduceMax, axis, keep), x.ArgMax(append(keep, axis)...)
 }
 
-// Min returns the smallest elements along a dimension and their positions: see
-// [Node.Max].
+// Min returns the smallest elements along a dimension and their positions:
+// torch.min with dim; see [Node.Max].
 func (x *Node) Min(axis int, keep ...int) (values, indices *Node) {
 	return x.first("min", ir.OpReduceMin, axis, keep), x.ArgMin(append(keep, axis)...)
 }

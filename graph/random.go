@@ -26,6 +26,8 @@ var rngState = func() *Variable {
 // step. Every call has a stream of its own; the numbers are a function of the
 // session's seed, the step, the stream and the position. They are lo plus a
 // multiple of hi-lo, rounded: hi itself may come up where rounding takes it there.
+// It is torch.Tensor.uniform_, whose numbers are others and depend on the order
+// of calls.
 func Uniform(g *Graph, d types.DType, lo, hi float64, dims ...int) *Node {
 	const op = "uniform"
 	g.open(op)
@@ -36,7 +38,8 @@ func Uniform(g *Graph, d types.DType, lo, hi float64, dims ...int) *Node {
 	return g.wrap(op, n).affine(op, hi-lo, lo)
 }
 
-// Normal returns random numbers of a normal distribution; see [Uniform].
+// Normal returns random numbers of a normal distribution: torch.normal; see
+// [Uniform].
 func Normal(g *Graph, d types.DType, mean, std float64, dims ...int) *Node {
 	const op = "normal"
 	g.open(op)

@@ -50,7 +50,8 @@ func (x *Node) CumMax(axis int) (values, indices *Node) {
 	return x.cumulative("cummax", axis, (*Node).Maximum)
 }
 
-// CumMin returns the smallest of the elements up to each: see [Node.CumMax].
+// CumMin returns the smallest of the elements up to each: torch.cummin; see
+// [Node.CumMax].
 func (x *Node) CumMin(axis int) (values, indices *Node) {
 	return x.cumulative("cummin", axis, (*Node).Minimum)
 }

@@ -31,25 +31,27 @@ type lossOptions struct {
 	missing   bool // weights that are nil
 }
 
-// WithReduction sets the reduction of any loss; the default is the mean.
+// WithReduction sets the reduction of any loss, torch's reduction; the default is
+// the mean.
 func WithReduction(r Reduction) LossOption { return func(o *lossOptions) { o.reduction = r } }
 
 // LabelSmoothing mixes the target distribution of [CrossEntropy] with the
-// uniform one: weight e on the uniform, 0 <= e <= 1.
+// uniform one: weight e on the uniform, 0 <= e <= 1. It is torch's
+// label_smoothing.
 func LabelSmoothing(e float64) LossOption {
 	return func(o *lossOptions) { o.smoothing = e; o.give("label smoothing") }
 }
 
 // ClassWeights multiplies the loss of a row of [CrossEntropy] or [NLL] by the
 // weight of its class; w has shape [classes]. The mean divides by the sum of the
-// weights of the rows, except with a target of probabilities.
+// weights of the rows, except with a target of probabilities. It is torch's weight.
 func ClassWeights(w *graph.Node) LossOption {
 	return func(o *lossOptions) { o.weights, o.missing = w, o.missing || w == nil; o.give("class weights") }
 }
 
 // IgnoreIndex leaves rows whose label is i out of [CrossEntropy] or [NLL]: their
-// loss is 0 and the mean does not count them. Without it there is none, where
-// PyTorch ignores -100.
+// loss is 0 and the mean does not count them: torch's ignore_index. Without it
+// there is none, where PyTorch ignores -100.
 func IgnoreIndex(i int) LossOption {
 	return func(o *lossOptions) { o.ignore = &i; o.give("an index to ignore") }
 }
@@ -64,7 +66,7 @@ func PositiveWeight(w *graph.Node) LossOption {
 }
 
 // Weights multiplies the elements of [BCEWithLogits] by w, which broadcasts to
-// them.
+// them: torch's weight.
 func Weights(w *graph.Node) LossOption {
 	return func(o *lossOptions) { o.weights, o.missing = w, o.missing || w == nil; o.give("weights") }
 }
@@ -75,7 +77,7 @@ func Delta(d float64) LossOption {
 	return func(o *lossOptions) { o.delta = d; o.give("a distance") }
 }
 
-// LogTarget says that the target of [KLDiv] is of logarithms.
+// LogTarget says that the target of [KLDiv] is of logarithms: torch's log_target.
 func LogTarget() LossOption {
 	return func(o *lossOptions) { o.logTarget = true; o.give("a target of logarithms") }
 }

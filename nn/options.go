@@ -150,7 +150,7 @@ func Eps(eps float64) interface {
 var batchNormDefaults = option(func(o *layerOptions) { o.eps, o.momentum, o.tracked = 1e-5, 0.1, true })
 
 // Momentum sets the weight of the newest batch in running statistics, between 0
-// and 1.
+// and 1: torch's momentum.
 func Momentum(m float64) BatchNormOption {
 	return option(func(o *layerOptions) { o.momentum = m })
 }
