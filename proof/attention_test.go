@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dumbtorch/graph"
+	"dumbtorch/ir/kernel"
 	"dumbtorch/ir/types"
 	"dumbtorch/passes"
 	"dumbtorch/runtime/cpu"
@@ -82,6 +83,16 @@ func attend(t require.TestingT, dev device.Device, debug string, c attentionCase
 	return out, done.Program.String()
 }
 
+// listing returns what the cpu makes of a program in text form.
+func listing(t *testing.T, text string) string {
+	p, err := kernel.Parse(text)
+	require.NoError(t, err)
+	e, err := cpu.New().Compile(p)
+	require.NoError(t, err)
+	defer e.Close()
+	return e.Source()
+}
+
 // Attention as tiled kernels gives the bits that it gives without them, on every
 // device and with any number of threads, and the interpreter's values.
 func TestAttentionTiles(t *testing.T) {
@@ -109,6 +120,7 @@ func TestAttentionTiles(t *testing.T) {
 			for _, threads := range []int{1, 3} {
 				got, text := attend(t, cpu.New(cpu.WithThreads(threads)), "check", at)
 				require.Equal(t, c.tiles, strings.Count(text, "tiles("))
+				require.Equal(t, c.tiles, strings.Count(listing(t, text), "phase blocks: "), "each runs block by block")
 				for i := range want {
 					require.True(t, tensor.Equal(got[i], want[i]), "result %d with %d threads", i, threads)
 				}
