@@ -53,6 +53,7 @@ type tiler struct {
 	kept    map[int]bool // buffers that must be in memory at the end
 	taken   []bool
 	groups  []*tileGroup
+	cuts    map[cutKey]*kernel.Kernel // nil for one that cannot be cut so
 }
 
 // A tileGroup is launches that become one.
@@ -67,7 +68,7 @@ type tileGroup struct {
 }
 
 func newTiler(p *kernel.Program) *tiler {
-	t := &tiler{p: p, deps: dependences(p), writer: map[int]int{}, readers: map[int][]int{}, kept: map[int]bool{}, taken: make([]bool, len(p.Launches))}
+	t := &tiler{p: p, deps: dependences(p), writer: map[int]int{}, readers: map[int][]int{}, kept: map[int]bool{}, taken: make([]bool, len(p.Launches)), cuts: map[cutKey]*kernel.Kernel{}}
 	for i, l := range p.Launches {
 		for j, q := range l.Kernel.Params {
 			a := l.Args[j]
@@ -245,7 +246,7 @@ func (t *tiler) cut(g *tileGroup) bool {
 	g.kernels = map[int]*kernel.Kernel{}
 	for _, m := range g.members {
 		l := &t.p.Launches[m]
-		k := cutKernel(l.Kernel, g.blocks, func(param int) bool { return inside[l.Args[param]] })
+		k := t.cutOnce(l, g.blocks, inside)
 		if k == nil {
 			return false
 		}
@@ -254,7 +255,32 @@ func (t *tiler) cut(g *tileGroup) bool {
 	return true
 }
 
-// build makes the tiled kernel's kernel.
+// A cutKey names a way to cut a kernel: the parameters inside are bytes of 1.
+type cutKey struct {
+	kernel *kernel.Kernel
+	blocks int
+	inside string
+}
+
+// cutOnce cuts the launch's kernel; equal ones, as in the layers of a network, are
+// cut once.
+func (t *tiler) cutOnce(l *kernel.Launch, blocks int, inside map[int]bool) *kernel.Kernel {
+	params := make([]byte, len(l.Args))
+	for j, a := range l.Args {
+		if inside[a] {
+			params[j] = 1
+		}
+	}
+	key := cutKey{l.Kernel, blocks, string(params)}
+	k, ok := t.cuts[key]
+	if !ok {
+		k = cutKernel(l.Kernel, blocks, func(param int) bool { return params[param] == 1 })
+		t.cuts[key] = k
+	}
+	return k
+}
+
+// build makes the tiled kernel.
 func (t *tiler) build(g *tileGroup) bool {
 	k := &kernel.Kernel{Sched: kernel.Schedule{Form: kernel.Tiles, Blocks: g.blocks}}
 	var reads, writes, locals []int
