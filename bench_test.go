@@ -2,6 +2,7 @@ package dumbtorch_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,9 +41,27 @@ func BenchmarkWorkload(b *testing.B) {
 	}
 }
 
+// No workload allocates once it has run.
+func TestStepsDoNotAllocate(t *testing.T) {
+	for _, name := range workloads {
+		t.Run(name, func(t *testing.T) {
+			exe, in, out := prepare(t, name)
+			run := func() {
+				if err := exe.Run(context.Background(), in, out); err != nil {
+					t.Error(err)
+				}
+			}
+			runtime.GC() // what compiling left is not swept during a run
+			run()
+			const runs = 10 // the Go runtime may make itself a goroutine in some
+			require.Zero(t, testing.AllocsPerRun(runs, run))
+		})
+	}
+}
+
 // prepare compiles an example and fills its buffers: inputs with the example's
 // feeds, variables with their first values.
-func prepare(b *testing.B, name string) (exe device.Executable, in, out []device.Buffer) {
+func prepare(b testing.TB, name string) (exe device.Executable, in, out []device.Buffer) {
 	ex, err := models.Get(name)
 	require.NoError(b, err)
 	g, err := ex.Build()

@@ -16,6 +16,7 @@ import (
 type pool struct {
 	mu     sync.Mutex // held by the run that has the workers
 	slots  []atomic.Bool
+	start  []func() // worker by number, made once: a run does not allocate
 	job    atomic.Pointer[job]
 	seq    atomic.Int64 // counts jobs
 	active atomic.Bool
@@ -36,7 +37,13 @@ type job struct {
 	err    error
 }
 
-func newPool(threads int) *pool { return &pool{slots: make([]atomic.Bool, threads-1)} }
+func newPool(threads int) *pool {
+	p := &pool{slots: make([]atomic.Bool, threads-1)}
+	for i := range p.slots {
+		p.start = append(p.start, func() { p.worker(i) })
+	}
+	return p
+}
 
 // begin takes the workers for a run; end gives them back.
 func (p *pool) begin() bool {
@@ -58,7 +65,7 @@ func (p *pool) run(j *job) {
 	p.seq.Add(1)
 	for i := range p.slots {
 		if !p.slots[i].Load() && p.slots[i].CompareAndSwap(false, true) {
-			go p.worker(i)
+			go p.start[i]()
 		}
 	}
 	j.finish()

@@ -11,10 +11,10 @@ func tileRows(st *state, in *instr, f func(w *walk, first int)) {
 		for _, t := range in.terms {
 			at += t.coef * lanes[int64](st, reg(t.at), st.n[row])[r]
 		}
-		var w walk
+		w := &st.walk
 		w.start(in.aff, at, st.pos[full]+r*in.width, in.width)
 		for w.next() {
-			f(&w, r*in.width+w.off)
+			f(w, r*in.width+w.off)
 		}
 	}
 }

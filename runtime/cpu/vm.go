@@ -99,6 +99,7 @@ type state struct {
 	locals    []byte // local values of the block that is at work
 	stageBufs []mem  // of the stage that runs
 	tile      tile
+	walk      walk // of the instruction that runs
 }
 
 // taskSlot is the env slot of the task's number.
