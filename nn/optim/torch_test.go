@@ -327,6 +327,21 @@ func TestGradScaler(t *testing.T) {
 	}
 }
 
+// The defaults are those of torch.amp.GradScaler.
+func TestGradScalerDefaults(t *testing.T) {
+	l := newLinear(t, optim.SGD{LR: 0.1}, optim.ScaleLoss(optim.GradScaler{}))
+	scaleAfter := func(steps int, c float64) float32 {
+		for range steps {
+			l.run(t, []float32{float32(c), 1, 1}, make([]float32, 4))
+		}
+		return l.get(t, "optim.loss_scale")[0]
+	}
+	require.Equal(t, float32(65536), scaleAfter(1, 1))
+	require.Equal(t, float32(32768), scaleAfter(1, math.NaN()))
+	require.Equal(t, float32(32768), scaleAfter(1999, 1))
+	require.Equal(t, float32(65536), scaleAfter(1, 1))
+}
+
 // The scale neither becomes infinite nor so small that its inverse would be.
 func TestGradScalerLimits(t *testing.T) {
 	up := newLinear(t, optim.SGD{LR: 0.1}, optim.ScaleLoss(optim.GradScaler{InitScale: 1e38, GrowthFactor: 3, GrowthInterval: 1}))
