@@ -15,8 +15,9 @@ import (
 )
 
 // steps are the lengths of the central differences, of which the best counts:
-// a long one is inexact where the function bends, a short one rounds.
-var steps = []float64{1e-3, 1e-4, 1e-5, 1e-6}
+// a long one is inexact where the function bends or passes a kink, of which models
+// have many, a short one rounds.
+var steps = []float64{1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8}
 
 // gradient compares the gradients of all floating-point inputs and variables
 // with finite differences: with respect to all at once, in one random
