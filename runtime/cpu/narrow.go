@@ -58,13 +58,14 @@ func (c *compiler) narrowRows(b *builder, passing []int, sinks []*sink) {
 	b.in(n, func() value {
 		// What is folded and the values of rows come first: the stores of points
 		// may overwrite what they read.
+		seen := map[*kernel.Expr]bool{}
 		for _, i := range passing {
 			b.store = i
-			b.rowParts(c.k.Stores[i].Value, inner)
+			b.rowParts(c.k.Stores[i].Value, inner, seen)
 		}
 		for _, k := range sinks {
 			b.store = k.store
-			b.rowParts(k.fold.Args[0], inner)
+			b.rowParts(k.fold.Args[0], inner, seen)
 		}
 		if len(fullStores)+len(fullSinks) > 0 {
 			m := b.open()
@@ -81,15 +82,20 @@ func (c *compiler) narrowRows(b *builder, passing []int, sinks []*sink) {
 	b.emit(instr{fn: runTiles, name: "tiles", kind: laneTiles, dst: none, a: none, b: none, c: none, body: n.code, loop: &loop{total: total, step: step}})
 }
 
-// rowParts computes what of e is the same for all points of a row.
-func (b *builder) rowParts(e *kernel.Expr, inner kernel.AxisSet) {
+// rowParts computes what of e is the same for all points of a row, if it is not
+// among those seen: an expression is a graph, with far more paths than nodes.
+func (b *builder) rowParts(e *kernel.Expr, inner kernel.AxisSet, seen map[*kernel.Expr]bool) {
+	if seen[e] {
+		return
+	}
+	seen[e] = true
 	switch {
 	case !e.IsData() || b.facts.sensitive[e]:
 	case e.Free()&inner == 0:
 		b.data(e, noValue)
 	default:
 		for _, a := range e.Args {
-			b.rowParts(a, inner)
+			b.rowParts(a, inner, seen)
 		}
 	}
 }
