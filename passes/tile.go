@@ -25,10 +25,7 @@ func tile(_ *Config, p *kernel.Program) error {
 			continue
 		}
 		if g := t.best(i); g != nil {
-			for _, m := range g.members {
-				t.taken[m] = true
-			}
-			t.groups = append(t.groups, g)
+			t.take(g)
 		}
 	}
 	t.rebuild()
@@ -83,6 +80,30 @@ func newTiler(p *kernel.Program) *tiler {
 		t.kept[u.Value], t.kept[u.Variable] = true, true
 	}
 	return t
+}
+
+// take makes g one launch: what depends on one member now depends on all, and on
+// all that they need, so that no later group closes a cycle.
+func (t *tiler) take(g *tileGroup) {
+	t.groups = append(t.groups, g)
+	needs := make(bitset, len(t.deps[0]))
+	for _, m := range g.members {
+		t.taken[m] = true
+		needs.or(t.deps[m])
+	}
+	for _, m := range g.members {
+		needs.clear(m)
+	}
+	for n := range t.deps {
+		if slices.Contains(g.members, n) {
+			t.deps[n].or(needs)
+		} else if slices.ContainsFunc(g.members, func(m int) bool { return t.deps[n].has(m) }) {
+			t.deps[n].or(needs)
+			for _, m := range g.members {
+				t.deps[n].set(m)
+			}
+		}
+	}
 }
 
 // best returns the tiled kernel that grows from launch i with the most local
@@ -183,7 +204,7 @@ func (t *tiler) large(g *tileGroup, a int) bool {
 func (t *tiler) hull(members []int) []int {
 	slices.Sort(members)
 	var out []int
-	for n := members[0]; n <= members[len(members)-1]; n++ {
+	for n := range t.p.Launches {
 		if !slices.Contains(members, n) {
 			after := slices.ContainsFunc(members, func(m int) bool { return t.deps[n].has(m) })
 			before := slices.ContainsFunc(members, func(m int) bool { return t.deps[m].has(n) })
@@ -195,16 +216,6 @@ func (t *tiler) hull(members []int) []int {
 			return nil
 		}
 		out = append(out, n)
-	}
-	for _, g := range t.groups {
-		any := func(a, b []int) bool {
-			return slices.ContainsFunc(a, func(x int) bool {
-				return slices.ContainsFunc(b, func(y int) bool { return t.deps[x].has(y) })
-			})
-		}
-		if any(g.members, out) && any(out, g.members) {
-			return nil
-		}
 	}
 	return out
 }
